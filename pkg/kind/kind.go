@@ -1,0 +1,166 @@
+// Package kind says what each type of Auth0 object is: how it is found on a tenant,
+// how it is compared, and which writes bring it to what a manifest declares. One
+// file holds one kind; its schema holds the compare rules; registry.go lists all.
+//
+// It does not know how requests are sent, in what order steps run, or what a plan
+// looks like. The planner calls it with data and gets data back: no function here
+// touches network, clock, environment or randomness.
+package kind
+
+import (
+	"github.com/ecplan/ecplan/pkg/manifest"
+)
+
+// Kind is a type of object and all that the engine knows of it.
+type Kind struct {
+	// Name is the word in manifests: "ResourceServer".
+	Name string
+	// Rank orders steps that do not need each other, lowest first.
+	Rank int
+	// Observe finds d's object on the tenant. What it has to read it asks v for;
+	// while an answer is missing it returns Observed{Pending: true}. An error is a
+	// finding for people: an ambiguous name, an object that must not be touched.
+	Observe func(d Desired, v *View) (Observed, error)
+	// Steps returns the writes that bring o to d, in the order in which they must
+	// run, none if nothing differs.
+	Steps func(d Desired, o Observed) ([]Step, error)
+	// Delete returns the writes that remove the object.
+	Delete func(d Desired, o Observed) ([]Step, error)
+	// Restore, where undoing takes more than Steps towards the former state, returns
+	// the writes that take back what a run did. nil: Steps and Delete do.
+	Restore func(d Desired, o Observed, done []Step) ([]Step, error)
+	// Notices tells of hazards that a reviewer must see, o being the state before.
+	Notices func(d Desired, o Observed) []Notice
+}
+
+// Desired is a resource as a kind sees it.
+type Desired struct {
+	*manifest.Resource
+	// Spec is the resource's spec with references to objects that are on the tenant
+	// already filled in; what is left open is known after apply.
+	Spec map[string]any
+	// Fingerprint gives the keyed hash of a value that can't be read back.
+	Fingerprint func(value string) string
+	// Record is what earlier runs left on record for this address.
+	Record Record
+	// Domain is the tenant's canonical domain.
+	Domain string
+}
+
+// Observed is what the tenant has.
+type Observed struct {
+	// Pending says that answers are missing: ask again when they are there.
+	Pending bool
+	Exists  bool
+	// ID is what paths name the object by.
+	ID string
+	// Object is Auth0's own object, as read: what references take their values from.
+	Object map[string]any
+	// Spec is the same in the manifest's shape, so that the two can be compared.
+	Spec map[string]any
+}
+
+// Record is what earlier runs know of an address; the zero value knows nothing.
+type Record struct {
+	// Run is the last run that wrote the object.
+	Run string
+	// ID is the object's id at that time; Created says that ecplan made it.
+	ID      string
+	Created bool
+	// Secrets tells, by path, what was set last.
+	Secrets map[string]SecretRecord
+	// Merged lists, by field, the keys that runs added to shared collections.
+	Merged map[string][]string
+}
+
+// SecretRecord is the trace of a value that can't be read back.
+type SecretRecord struct {
+	// Fingerprint is the value's keyed hash.
+	Fingerprint string
+	// UpdatedAt is the time that the tenant reported for the value after it was set.
+	UpdatedAt string
+}
+
+// Read is one question to a tenant: always a GET.
+type Read struct {
+	// Path is below /api/v2/, each segment escaped: "clients/abc/credentials".
+	Path string `json:"path"`
+	// Query is encoded and sorted, without paging.
+	Query string `json:"query,omitempty"`
+	// List names the member that holds the items of a paged collection ("clients"),
+	// "[]" an answer that is a bare array; "" a single object. The answer is then
+	// []any of all pages, or map[string]any; nil where a single object is missing (404).
+	List string `json:"list,omitempty"`
+	// Scopes are the scopes of which one must be granted.
+	Scopes []string `json:"scopes,omitempty"`
+	// For is the address on whose behalf it is asked, for messages.
+	For string `json:"-"`
+}
+
+// Key tells reads apart.
+func (r Read) Key() string { return r.Path + "?" + r.Query }
+
+// View answers reads from what was read already, and notes what is missing.
+// The zero value has no answers.
+type View struct {
+	Answers map[string]any
+	missing map[string]Read
+	used    map[string]bool
+}
+
+// Get returns the answer to r. If there is none yet, ok is false and r is noted.
+func (v *View) Get(r Read) (answer any, ok bool) {
+	if a, ok := v.Answers[r.Key()]; ok {
+		if v.used == nil {
+			v.used = map[string]bool{}
+		}
+		v.used[r.Key()] = true
+		return a, true
+	}
+	if v.missing == nil {
+		v.missing = map[string]Read{}
+	}
+	if _, noted := v.missing[r.Key()]; !noted {
+		v.missing[r.Key()] = r
+	}
+	return nil, false
+}
+
+// Object returns the answer to a read of a single object: nil if it is not there.
+func (v *View) Object(r Read) (obj map[string]any, ok bool) {
+	a, ok := v.Get(r)
+	obj, _ = a.(map[string]any)
+	return obj, ok
+}
+
+// Items returns the answer to a read of a collection.
+func (v *View) Items(r Read) (items []map[string]any, ok bool) {
+	a, ok := v.Get(r)
+	list, _ := a.([]any)
+	for _, e := range list {
+		if m, isMap := e.(map[string]any); isMap {
+			items = append(items, m)
+		}
+	}
+	return items, ok
+}
+
+// Missing lists the reads that were asked for and not answered, sorted by key.
+func (v *View) Missing() []Read {
+	out := make([]Read, 0, len(v.missing))
+	for _, k := range manifest.Keys(v.missing) {
+		out = append(out, v.missing[k])
+	}
+	return out
+}
+
+// Answer takes the answers in and forgets what was missing.
+func (v *View) Answer(answers map[string]any) {
+	if v.Answers == nil {
+		v.Answers = map[string]any{}
+	}
+	for k, a := range answers {
+		v.Answers[k] = a
+	}
+	v.missing = nil
+}
