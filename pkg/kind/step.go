@@ -99,6 +99,8 @@ type Change struct {
 	Sensitive bool `json:"sensitive,omitempty"`
 	// Code says that the values are program text, to be shown as a diff.
 	Code bool `json:"code,omitempty"`
+	// Set says that the values are lists whose order does not matter.
+	Set bool `json:"set,omitempty"`
 	// Note says in few words what the values do not: "can't be read back".
 	Note string `json:"note,omitempty"`
 }
