@@ -39,6 +39,9 @@ type Step struct {
 	Await *Await `json:"await,omitempty"`
 	// Guard, if there, is read right before the request and must still hold.
 	Guard *Guard `json:"guard,omitempty"`
+	// Twins, if there, finds what could be mistaken for the object that the request
+	// creates. Their ids are put on record before it is sent.
+	Twins *Twins `json:"twins,omitempty"`
 	// Scopes are all needed for the request.
 	Scopes []string `json:"scopes,omitempty"`
 	// Before and After are the written fields in the manifest's shape, Before nil
@@ -57,6 +60,8 @@ type Step struct {
 	Sets []string `json:"sets,omitempty"`
 	// Merged lists, by field, the keys that the request adds to shared collections.
 	Merged map[string][]string `json:"merged,omitempty"`
+	// Released lists, by field, the keys that it takes out of shared collections.
+	Released map[string][]string `json:"released,omitempty"`
 	Undo   Undo                `json:"undo"`
 	// Digest identifies the observed object that the step was computed from; "" if there was none.
 	Digest string `json:"digest,omitempty"`
@@ -126,6 +131,18 @@ type Guard struct {
 	Pick string `json:"pick"`
 	// Want are the values that the items must have, in order; a reference is filled in first.
 	Want []any `json:"want"`
+}
+
+// Twins finds the objects that bear the name of one that is to be created, where
+// names are not unique: after a lost answer, the new one is told from them.
+type Twins struct {
+	Read Read `json:"read"`
+	// Where are members, by dotted path, that an item must have to be one.
+	Where map[string]any `json:"where"`
+	// Pick is the member of an item that is its id, and Pin the field of the spec
+	// that names one object by it ("client_id").
+	Pick string `json:"pick"`
+	Pin  string `json:"pin"`
 }
 
 // Effect says how far a step can be taken back.
