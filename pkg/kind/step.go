@@ -62,7 +62,7 @@ type Step struct {
 	Merged map[string][]string `json:"merged,omitempty"`
 	// Released lists, by field, the keys that it takes out of shared collections.
 	Released map[string][]string `json:"released,omitempty"`
-	Undo   Undo                `json:"undo"`
+	Undo     Undo                `json:"undo"`
 	// Digest identifies the observed object that the step was computed from; "" if there was none.
 	Digest string `json:"digest,omitempty"`
 }
