@@ -1,0 +1,51 @@
+# Needs Go, and nothing else that has to be installed by hand.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+# How long each fuzz target runs, and how often each benchmark.
+FUZZTIME  ?= 20s
+BENCHTIME ?= 1x
+GOLANGCI_LINT         ?= golangci-lint
+GOLANGCI_LINT_VERSION  = v2.15.0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build lint fuzz torture bench docs clean
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## the main job on a simulated tenant: plan, apply, plan again
+	@go run ./cmd/ecplan demo
+
+test: ## formatting, vet, and all tests with the race detector; what CI runs
+	@.ci/test
+
+build: ## bin/ecplan, with the version stamped in
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ecplan ./cmd/ecplan
+
+lint: ## golangci-lint, if it is installed
+	@if command -v $(GOLANGCI_LINT) >/dev/null; then \
+		$(GOLANGCI_LINT) run; \
+	else \
+		echo "SKIPPED: lint, because golangci-lint is not installed. To install it:"; \
+		echo "  go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)"; \
+	fi
+
+fuzz: ## each fuzz target for FUZZTIME (20s)
+	@grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' cmd internal pkg schemas -H | \
+	while IFS=: read -r file func; do \
+		echo "fuzz $${func#func } in $${file%/*}"; \
+		go test "./$${file%/*}" -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) || exit 1; \
+	done
+
+torture: ## every fault at every request, and many random cases; takes long
+	ECPLAN_TORTURE=1 go test -race -timeout 6h ./...
+
+bench: ## the benchmarks
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+docs: ## write the generated reference anew
+	go test ./docs -run TestReference -update
+
+clean: ## remove what was built
+	rm -rf bin dist
