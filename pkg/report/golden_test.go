@@ -1,0 +1,67 @@
+package report
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares got with testdata/name.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path) // #nosec G304 -- a file of this package
+	if err != nil {
+		t.Fatalf("%v (go test ./pkg/report -update writes it)", err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs from what is shown now; look at both, and run go test ./pkg/report -update if it is right:\n%s", path, got)
+	}
+}
+
+var extensions = map[string]string{Text: "txt", JSON: "json", JUnit: "junit.xml", SARIF: "sarif"}
+
+func TestPlanGolden(t *testing.T) {
+	for name, p := range plans() {
+		for format, ext := range extensions {
+			var out bytes.Buffer
+			if err := Plan(&out, p, Options{Format: format}); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "plan-"+name+"."+ext+".golden", out.Bytes())
+		}
+		for _, width := range []int{60, 100} {
+			var out bytes.Buffer
+			if err := Plan(&out, p, Options{Width: width, Color: width == 100}); err != nil {
+				t.Fatal(err)
+			}
+			if width == 60 {
+				golden(t, "plan-"+name+".narrow.txt.golden", out.Bytes())
+			} else if name == "update" {
+				golden(t, "plan-"+name+".color.txt.golden", out.Bytes())
+			}
+		}
+	}
+}
+
+func TestRunGolden(t *testing.T) {
+	for name, r := range runs() {
+		for _, format := range []string{Text, JSON} {
+			var out bytes.Buffer
+			if err := Run(&out, r, Options{Format: format}); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "run-"+name+"."+extensions[format]+".golden", out.Bytes())
+		}
+	}
+}

@@ -1,0 +1,411 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/planner"
+)
+
+// tally counts resources, not steps: an Action that is created, deployed and bound is one.
+type tally struct {
+	create, change, destroy, same int
+	lost, newID                   int // steps that can't be undone, or not with the same id
+	warnings, refusals            int // notices that nobody has acknowledged
+}
+
+func (t *tally) add(u tally) {
+	t.create, t.change, t.destroy, t.same = t.create+u.create, t.change+u.change, t.destroy+u.destroy, t.same+u.same
+	t.lost, t.newID = t.lost+u.lost, t.newID+u.newID
+	t.warnings, t.refusals = t.warnings+u.warnings, t.refusals+u.refusals
+}
+
+func (t tally) changes() int { return t.create + t.change + t.destroy }
+
+func (t tally) String() string {
+	return fmt.Sprintf("%s to create, %s to change, %s to destroy", thousands(t.create), thousands(t.change), thousands(t.destroy))
+}
+
+// risks says in few words what a reviewer must not miss.
+func (t tally) risks() []string {
+	var out []string
+	add := func(n int, text string) {
+		if n > 0 {
+			out = append(out, text)
+		}
+	}
+	add(t.refusals, count(t.refusals, "refusal"))
+	add(t.destroy, count(t.destroy, "resource")+" destroyed")
+	add(t.lost, count(t.lost, "step")+" can't be undone")
+	add(t.newID, count(t.newID, "step")+" undone only under a new id")
+	add(t.warnings, count(t.warnings, "warning"))
+	return out
+}
+
+func (t tally) class() string {
+	switch {
+	case t.refusals > 0:
+		return "error"
+	case t.destroy > 0 || t.lost > 0 || t.newID > 0 || t.warnings > 0:
+		return "risk"
+	case t.changes() > 0:
+		return "change"
+	}
+	return "same"
+}
+
+// planDocument builds what people are shown of p.
+func planDocument(p *planner.Plan, lim limits) *document {
+	d := &document{Title: "ecplan: plan", Table: table{Head: []string{"Tenant", "Create", "Change", "Destroy", "As declared", "Watch"}}}
+	var total tally
+	tallies := make([]tally, len(p.Tenants))
+	failed, changed := 0, 0
+	for i := range p.Tenants {
+		t := &p.Tenants[i]
+		tallies[i] = tallyOf(t)
+		total.add(tallies[i])
+		switch {
+		case t.Error != "":
+			failed++
+		case tallies[i].changes() > 0:
+			changed++
+		}
+	}
+	groups := grouped(p, lim)
+	for at, g := range groups {
+		for _, i := range g.tenants {
+			d.Table.Rows = append(d.Table.Rows, planRow(&p.Tenants[i], tallies[i], at))
+		}
+		s := merged(g.sections)
+		slices.SortFunc(s.Tenants, func(a, b tenantName) int { return cmp.Compare(a.Name, b.Name) })
+		d.Sections = append(d.Sections, s)
+	}
+	number(d.Sections)
+	d.Headline, d.Risk = planHeadline(p, total, changed, failed), total.class() == "risk" || total.class() == "error" || failed > 0
+	if total.refusals > 0 {
+		d.Headline += " It can't be applied while a refusal stands."
+	}
+	d.Asides = total.risks()
+	if total.changes() > 0 && total.same > 0 {
+		d.Asides = append(d.Asides, count(total.same, "resource")+" as declared")
+	}
+	if p.Checksum != "" {
+		d.Facts = append(d.Facts, [2]string{"Checksum", short(p.Checksum, maxName)})
+	}
+	if p.Tool != "" {
+		d.Facts = append(d.Facts, [2]string{"Made by", "ecplan " + short(strings.TrimPrefix(p.Tool, "ecplan "), maxName)})
+	}
+	if p.ManifestDigest != "" {
+		d.Facts = append(d.Facts, [2]string{"Manifest", short(p.ManifestDigest, maxName)})
+	}
+	d.Rest = "ecplan show PLANFILE"
+	return d
+}
+
+func planHeadline(p *planner.Plan, total tally, changed, failed int) string {
+	all := len(p.Tenants)
+	var out string
+	switch {
+	case all == 0:
+		return "No tenants, so there is nothing to do."
+	case failed == all:
+		out = "No plan: " + map[bool]string{true: "the tenant", false: "none of the tenants"}[all == 1] + " could be planned. "
+		if all == 1 {
+			return "No plan: see the error above."
+		}
+		return strings.TrimSpace(out) + " See the errors above."
+	case total.changes() == 0:
+		out = "No changes. " + asDeclared(total.same)
+		if all > 1 {
+			out = fmt.Sprintf("No changes on %s. %s", count(all-failed, "tenant"), asDeclared(total.same))
+		}
+	default:
+		out = "Plan: " + total.String()
+		if all > 1 {
+			out += fmt.Sprintf(", on %s of %s", thousands(changed), count(all, "tenant"))
+		}
+		out += "."
+	}
+	if failed > 0 {
+		out += fmt.Sprintf(" %s could not be planned.", count(failed, "tenant"))
+	}
+	return out
+}
+
+func asDeclared(n int) string {
+	switch n {
+	case 0:
+		return "Nothing is declared for it."
+	case 1:
+		return "The one declared resource is as declared."
+	}
+	return fmt.Sprintf("All %s resources are as declared.", thousands(n))
+}
+
+func planRow(t *planner.TenantPlan, n tally, section int) tableRow {
+	r := tableRow{Section: section, Class: n.class()}
+	name := short(t.Tenant, maxName)
+	if t.Error != "" {
+		r.Class = "error"
+		r.Cells = []string{name, "–", "–", "–", "–", "no plan"}
+		return r
+	}
+	r.Cells = []string{name, thousands(n.create), thousands(n.change), thousands(n.destroy), thousands(n.same), strings.Join(n.risks(), ", ")}
+	return r
+}
+
+func tallyOf(t *planner.TenantPlan) tally {
+	n := tally{same: len(t.Unchanged)}
+	for _, group := range byAddress(t.Steps) {
+		switch actionOf(group) {
+		case "create":
+			n.create++
+		case "delete":
+			n.destroy++
+		case "replace":
+			n.create++
+			n.destroy++
+		default:
+			n.change++
+		}
+		for _, s := range group {
+			switch s.Undo.Effect {
+			case kind.None:
+				n.lost++
+			case kind.NewID:
+				n.newID++
+			case kind.Exact:
+			}
+		}
+	}
+	for _, x := range t.Notices {
+		switch {
+		case x.Acknowledged != "":
+		case x.Level == kind.Refusal:
+			n.refusals++
+		case x.Level == kind.Warn:
+			n.warnings++
+		}
+	}
+	return n
+}
+
+// byAddress returns the steps of each resource, resources in the order of their first step.
+func byAddress(steps []kind.Step) [][]*kind.Step {
+	at := map[string]int{}
+	var out [][]*kind.Step
+	for i := range steps {
+		s := &steps[i]
+		j, ok := at[s.Address]
+		if !ok {
+			j = len(out)
+			at[s.Address] = j
+			out = append(out, nil)
+		}
+		out[j] = append(out[j], s)
+	}
+	return out
+}
+
+// actionOf says what the steps of one resource come to.
+func actionOf(steps []*kind.Step) string {
+	created, deleted := false, false
+	for _, s := range steps {
+		if s.Part == "" {
+			created = created || s.Action == kind.Create
+			deleted = deleted || s.Action == kind.Delete
+		}
+	}
+	switch {
+	case created && deleted:
+		return "replace"
+	case created:
+		return "create"
+	case deleted:
+		return "delete"
+	}
+	return "update"
+}
+
+func markOf(action string) string {
+	switch action {
+	case "create":
+		return "+"
+	case "delete":
+		return "-"
+	case "replace":
+		return "-/+"
+	}
+	return "~"
+}
+
+// planSection shows one tenant. With generic, the tenant's domain is shown as a
+// variable wherever it occurs in a value.
+func planSection(t *planner.TenantPlan, lim limits, generic bool) section {
+	n := tallyOf(t)
+	s := section{
+		Tenants: []tenantName{{short(t.Tenant, maxName), short(t.Domain, maxName)}},
+		Tally:   n.String(), Class: n.class(),
+	}
+	v := values{limits: lim}
+	if generic && len(t.Domain) > 3 {
+		v.domain = t.Domain
+	}
+	if t.Error != "" {
+		s.Class, s.Error, s.Tally = "error", block(t.Error, maxDetail), "no plan"
+		return s
+	}
+	if n.changes() == 0 {
+		s.Tally = "No changes. " + asDeclared(n.same)
+	}
+	waiting := waiters(t.Steps)
+	for _, steps := range byAddress(t.Steps) {
+		s.Cards = append(s.Cards, v.resource(steps, waiting))
+	}
+	for _, x := range t.Notices {
+		s.Notices = append(s.Notices, v.notice(x))
+	}
+	for _, a := range t.Unchanged {
+		s.Same = append(s.Same, short(a, maxName))
+	}
+	return s
+}
+
+// waiters maps each step to those that need it.
+func waiters(steps []kind.Step) map[string][]string {
+	out := map[string][]string{}
+	for _, s := range steps {
+		for _, n := range s.Needs {
+			out[n] = append(out[n], s.ID)
+		}
+	}
+	return out
+}
+
+func (v values) resource(steps []*kind.Step, waiting map[string][]string) card {
+	v.address = steps[0].Address
+	action := actionOf(steps)
+	c := card{Mark: markOf(action), Action: action, Verb: action, Title: short(v.address, maxName), Class: action}
+	first := steps[0]
+	c.Aside = v.text(first.Reason, maxSentence)
+	single := len(steps) == 1 && first.Part != ""
+	if single {
+		c.Verb = stepVerb(first)
+	}
+	if first.Part == "" && string(first.Action) != action && action == "update" {
+		c.Verb = string(first.Action)
+	}
+	lost, newID := false, false
+	for i, s := range steps {
+		lost, newID = lost || s.Undo.Effect == kind.None, newID || s.Undo.Effect == kind.NewID
+		if i > 0 || s.Part != "" && !single {
+			c.Lines = append(c.Lines, line{Mark: stepMark(s), Text: stepVerb(s), Note: "(" + v.text(s.Reason, maxSentence) + ")", Class: part})
+			if i == 0 {
+				c.Aside = ""
+			}
+		}
+		for _, ch := range s.Changes {
+			c.Lines = append(c.Lines, v.change(ch)...)
+		}
+		c.Lines = append(c.Lines, v.about(s, waiting)...)
+	}
+	switch {
+	case lost:
+		c.Risk = "can't be undone"
+	case newID:
+		c.Risk = "undone only under a new id"
+	}
+	return c
+}
+
+// stepVerb says what a step does with its part: "attach credentials", "bind".
+func stepVerb(s *kind.Step) string {
+	switch {
+	case s.Part == "",
+		s.Action == kind.Deploy && s.Part == "deployment",
+		(s.Action == kind.Bind || s.Action == kind.Unbind) && s.Part == "binding":
+		return short(string(s.Action), maxName)
+	}
+	return short(string(s.Action)+" "+s.Part, maxName)
+}
+
+func stepMark(s *kind.Step) string {
+	switch s.Action {
+	case kind.Create:
+		return "+"
+	case kind.Delete:
+		return "-"
+	case kind.Update, kind.Deploy, kind.Bind, kind.Unbind, kind.Attach:
+	}
+	return "~"
+}
+
+// about says what stays, what a step needs, what waits for it, and how it is undone.
+func (v values) about(s *kind.Step, waiting map[string][]string) []line {
+	var out []line
+	for _, k := range s.Keeps {
+		out = append(out, line{Label: "keeps", Text: v.text(k, maxSentence), Class: meta})
+	}
+	if s.Guard != nil {
+		out = append(out, line{Label: "checks", Text: v.text(s.Guard.What, maxSentence) + ", again right before the request", Class: meta})
+	}
+	if s.Await != nil {
+		out = append(out, line{Label: "awaits", Text: v.text(s.Await.What, maxSentence), Class: meta})
+	}
+	if ids := others(s.Needs, s.Address); len(ids) > 0 {
+		out = append(out, line{Label: "needs", Text: some(ids, 6), Class: meta})
+	}
+	if ids := others(waiting[s.ID], s.Address); len(ids) > 0 {
+		out = append(out, line{Label: "then", Text: some(ids, 6), Class: meta})
+	}
+	undo := line{Label: "undo", Text: v.text(s.Undo.How, maxSentence), Class: meta}
+	switch s.Undo.Effect {
+	case kind.Exact:
+		undo.Text = cmp.Or(undo.Text, "puts everything back as it was")
+	case kind.NewID:
+		undo.Class, undo.Text = danger, "under a new id: "+cmp.Or(undo.Text, "the same content comes back")
+	case kind.None:
+		undo.Class, undo.Text = danger, "can't be undone: "+cmp.Or(undo.Text, "the former state can't be had back")
+	default:
+		undo.Class, undo.Text = danger, "unknown effect "+strconv.Quote(short(string(s.Undo.Effect), maxName))
+	}
+	return append(out, undo)
+}
+
+// others names the steps of other resources among ids, in the words of the report.
+func others(ids []string, address string) []string {
+	var out []string
+	for _, id := range ids {
+		a, _, _ := strings.Cut(id, "#")
+		if a != address {
+			out = append(out, short(strings.Replace(id, "#", " ", 1), maxName))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func (v values) notice(n kind.Notice) card {
+	c := card{Mark: "!", Action: n.Level, Verb: short(n.Level, maxName), Title: short(n.ID, maxName), Aside: short(n.Address, maxName), Class: n.Level}
+	if n.Level == kind.Info {
+		c.Mark = "i"
+	}
+	c.Lines = append(c.Lines, line{Text: v.text(n.Summary, maxSentence), Class: prose})
+	if n.Detail != "" {
+		for _, l := range block(v.generic(n.Detail), maxDetail) {
+			c.Lines = append(c.Lines, line{Text: l, Class: prose})
+		}
+	}
+	if n.Acknowledged != "" {
+		c.Class, c.Mark = "acknowledged", "✓"
+		c.Lines = append(c.Lines, line{Label: "acknowledged", Text: v.text(n.Acknowledged, maxSentence), Class: meta})
+	} else if n.Level == kind.Refusal {
+		c.Lines = append(c.Lines, line{Label: "to go on", Class: meta,
+			Text: "acknowledge it with a reason, as metadata.acknowledge." + c.Title + " of the resource"})
+	}
+	return c
+}

@@ -1,0 +1,321 @@
+package report
+
+import (
+	"io"
+	"strings"
+
+	"github.com/fatih/color"
+)
+
+// palette colours text; without colour it leaves it as it is.
+type palette struct {
+	add, del, change, replace, dim, bold, warn, bad func(...any) string
+}
+
+func newPalette(on bool) palette {
+	paint := func(as ...color.Attribute) func(...any) string {
+		c := color.New(as...)
+		if on {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
+		}
+		return c.SprintFunc()
+	}
+	return palette{
+		add: paint(color.FgGreen), del: paint(color.FgRed), change: paint(color.FgYellow), replace: paint(color.FgMagenta),
+		dim: paint(color.Faint), bold: paint(color.Bold), warn: paint(color.FgYellow, color.Bold), bad: paint(color.FgRed, color.Bold),
+	}
+}
+
+func (p palette) mark(m string) func(...any) string {
+	switch m {
+	case "+", "✓":
+		return p.add
+	case "-", "✗":
+		return p.del
+	case "~", "?":
+		return p.change
+	case "-/+", "↩":
+		return p.replace
+	case "!":
+		return p.warn
+	}
+	return p.dim
+}
+
+// textWriter lays a document out for a terminal or a log.
+type textWriter struct {
+	palette
+	out   strings.Builder
+	width int
+}
+
+func writeText(w io.Writer, d *document, o Options) error {
+	t := &textWriter{palette: newPalette(o.Color), width: o.Width}
+	for _, s := range d.Sections {
+		t.section(&s)
+	}
+	paint := t.bold
+	if d.Risk {
+		paint = t.warn
+	}
+	t.prose(0, "", d.Headline, paint)
+	if len(d.Asides) > 0 {
+		t.prose(0, "", sentence(strings.Join(d.Asides, ", ")), t.plainIf(!d.Risk))
+	}
+	for _, f := range d.Facts {
+		if f[0] == "Checksum" || f[0] == "Run" {
+			t.prose(0, f[0]+": ", f[1], t.dim)
+		}
+	}
+	_, err := io.WriteString(w, t.out.String())
+	return err
+}
+
+func (t *textWriter) plainIf(plain bool) func(...any) string {
+	if plain {
+		return t.dim
+	}
+	return t.change
+}
+
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+func (t *textWriter) section(s *section) {
+	t.prose(0, "", sectionTitle(s), t.bold)
+	t.newline()
+	for i, e := range s.Error {
+		t.prose(2, map[bool]string{true: t.bad("✗ "), false: "  "}[i == 0], e, nil)
+	}
+	if len(s.Error) > 0 {
+		t.newline()
+	}
+	for i := range s.Cards {
+		t.card(&s.Cards[i])
+		if len(s.Cards[i].Lines) > 0 || i == len(s.Cards)-1 || len(s.Cards[i+1].Lines) > 0 {
+			t.newline()
+		}
+	}
+	if len(s.Cards) == 0 && len(s.Error) == 0 {
+		t.prose(2, "", s.Tally, nil)
+		t.newline()
+	} else if len(s.Same) > 0 {
+		t.prose(2, "", "As declared: "+some(s.Same, 12)+".", t.dim)
+		t.newline()
+	}
+	for i := range s.Notices {
+		t.card(&s.Notices[i])
+		t.newline()
+	}
+	for _, l := range s.Notes {
+		t.line(l, alignment{})
+	}
+	if len(s.Notes) > 0 {
+		t.newline()
+	}
+}
+
+// sectionTitle names the tenants of a section.
+func sectionTitle(s *section) string {
+	if len(s.Tenants) == 1 {
+		return tenantTitle(s.Tenants[0])
+	}
+	names := make([]string, len(s.Tenants))
+	for i, n := range s.Tenants {
+		names[i] = n.Name
+	}
+	return count(len(s.Tenants), "tenant") + " alike: " + strings.Join(names, ", ")
+}
+
+func tenantTitle(n tenantName) string {
+	if n.Domain == "" || n.Domain == n.Name {
+		return n.Name
+	}
+	return n.Name + " (" + n.Domain + ")"
+}
+
+func (t *textWriter) card(c *card) {
+	paint := t.mark(c.Mark)
+	head := c.Mark + " " + c.Verb
+	if c.Mark == "" {
+		head = c.Verb
+	}
+	rest := []string{c.Title}
+	if c.Aside != "" {
+		rest = append(rest, "("+c.Aside+")")
+	}
+	text := strings.Join(rest, " ")
+	pieces := wrap(text, t.room(width(head)+1))
+	for i, p := range pieces {
+		if i == 0 {
+			title, aside := p, ""
+			if strings.HasPrefix(p, c.Title) {
+				title, aside = c.Title, p[len(c.Title):]
+			}
+			t.out.WriteString(paint(head) + " " + t.bold(title) + t.dimmed(aside))
+		} else {
+			t.out.WriteString(strings.Repeat(" ", width(head)+1) + t.dimmed(p))
+		}
+		if i < len(pieces)-1 {
+			t.newline()
+		}
+	}
+	if c.Risk != "" {
+		t.out.WriteString("  " + t.bad("! "+c.Risk))
+	}
+	t.newline()
+	a := align(c.Lines)
+	for _, l := range c.Lines {
+		t.line(l, a)
+	}
+}
+
+func (t *textWriter) dimmed(s string) string {
+	if s == "" {
+		return ""
+	}
+	return t.dim(s)
+}
+
+// alignment is the width of labels, by class and depth.
+type alignment map[string]int
+
+// maxLabel is the widest label that others are aligned to.
+const maxLabel = 40
+
+func align(lines []line) alignment {
+	a := alignment{}
+	for _, l := range lines {
+		if n := width(l.Label); n <= maxLabel {
+			a[l.column()] = max(a[l.column()], n)
+		}
+	}
+	return a
+}
+
+func (l line) column() string {
+	if l.Class == danger {
+		return string(meta)
+	}
+	return string(l.Class) + string(rune('0'+l.Depth))
+}
+
+func (a alignment) pad(l line) string {
+	if n := a[l.column()] - width(l.Label); n > 0 {
+		return strings.Repeat(" ", n)
+	}
+	return ""
+}
+
+// left returns what stands before a line's text.
+func (l line) left(a alignment) string {
+	mark := l.Mark
+	if mark == "" {
+		mark = " "
+	}
+	switch {
+	case l.Class == prose || l.Class == command:
+		return ""
+	case l.Label == "":
+		return mark + " "
+	}
+	return mark + " " + l.Label + a.pad(l) + "  "
+}
+
+func (t *textWriter) line(l line, a alignment) {
+	indent := l.indent()
+	left := l.left(a)
+	paint, textPaint := t.mark(l.Mark), func(a ...any) string { return a[0].(string) }
+	switch l.Class {
+	case meta, hunk:
+		paint, textPaint = t.dim, t.dim
+	case danger:
+		paint, textPaint = t.bad, t.bad
+	case part:
+		textPaint = t.mark(l.Mark)
+	case code:
+		textPaint = t.mark(l.Mark)
+		if l.Mark == "" {
+			textPaint = t.dim
+		}
+	case command:
+		textPaint = t.bold
+	case field, prose:
+	}
+	if l.Label != "" && l.Mark != "" && l.Class == field {
+		left = paint(l.Mark) + left[len(l.Mark):]
+	} else if strings.TrimSpace(left) != "" {
+		left = paint(left)
+	}
+	text := l.Text
+	if l.Note != "" {
+		text += "  " + l.Note
+	}
+	pieces := wrap(text, t.room(indent+width(l.left(a))))
+	hang := strings.Repeat(" ", indent+min(width(l.left(a)), t.hangLimit()))
+	for i, p := range pieces {
+		switch {
+		case i > 0:
+			t.out.WriteString(hang)
+		case p == "":
+			t.out.WriteString(strings.Repeat(" ", indent) + strings.TrimRight(left, " "))
+		default:
+			t.out.WriteString(strings.Repeat(" ", indent) + left)
+		}
+		if note := l.Note; note != "" && i == len(pieces)-1 && strings.HasSuffix(p, note) {
+			t.out.WriteString(textPaint(strings.TrimSuffix(p, note)) + t.dim(note))
+		} else if p != "" {
+			t.out.WriteString(textPaint(p))
+		}
+		t.newline()
+	}
+}
+
+// indent is how far a line stands from the left: the header of a further step two
+// columns, what is below it four.
+func (l line) indent() int {
+	if l.Class == part {
+		return 2
+	}
+	return 4 + 2*l.Depth
+}
+
+// room is how many columns are left behind a line's first n; 0 is no bound.
+func (t *textWriter) room(n int) int {
+	if t.width == 0 {
+		return 0
+	}
+	return max(t.width-n, 20)
+}
+
+func (t *textWriter) hangLimit() int {
+	if t.width == 0 {
+		return 0
+	}
+	return t.width / 2
+}
+
+// prose writes text wrapped below its own beginning.
+func (t *textWriter) prose(indent int, lead, text string, paint func(...any) string) {
+	if paint == nil {
+		paint = func(a ...any) string { return a[0].(string) }
+	}
+	for i, p := range wrap(text, t.room(indent+2)) {
+		t.out.WriteString(strings.Repeat(" ", indent))
+		if i == 0 {
+			t.out.WriteString(lead)
+		} else if lead != "" {
+			t.out.WriteString("  ")
+		}
+		t.out.WriteString(paint(p))
+		t.newline()
+	}
+}
+
+func (t *textWriter) newline() { t.out.WriteByte('\n') }
