@@ -38,6 +38,9 @@ type Resource struct {
 	Pos     Position
 	// Positions gives the place of each field of Spec by its path ("callbacks[0]").
 	Positions map[string]Position
+	// keys gives the places of the fields' names by the same paths, where they were
+	// written; "" is the spec itself.
+	keys map[string]Position
 	// From is the address of the composite that this came from, "" if it was written itself.
 	From string
 }
@@ -59,6 +62,8 @@ type Meta struct {
 	Match map[string]any
 	// AssumeSecretsUnchanged takes unreadable secrets as unchanged where no record tells.
 	AssumeSecretsUnchanged bool
+	// Formerly lists addresses under which earlier runs may have recorded the object.
+	Formerly []string
 	// After lists addresses that must be done first although no value refers to them.
 	After []string
 }

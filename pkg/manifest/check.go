@@ -1,0 +1,407 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/ecplan/ecplan/schemas"
+)
+
+// subject is a value that is held against a schema.
+type subject struct {
+	value any
+	// prefix is the path of the value itself ("spec"); paths below go on from it.
+	prefix string
+	// open reports whether the value at a path is not known yet: whatever the schema
+	// says of it is not asked. value is what stands there.
+	open func(path string, value any, rule *schemas.Rule) bool
+	// place gives the position of a path: of the field's name if key, else of its value.
+	place func(path string, key bool) Position
+	// rule is the rule of the value.
+	rule *schemas.Rule
+	// address and kind are for the messages.
+	address, kind string
+}
+
+// check holds the subject against the schema that ref names and reports all that is
+// wrong, in words that need no knowledge of JSON Schema.
+func (s *subject) check(ref string) Diagnostics {
+	schema, err := compiled(ref)
+	if err != nil {
+		panic("manifest: " + err.Error()) // the schemas are embedded; held by a test
+	}
+	var verr *jsonschema.ValidationError
+	if !errors.As(schema.Validate(s.value), &verr) {
+		return nil
+	}
+	var ds Diagnostics
+	s.collect(verr, &ds)
+	return ds.Sort()
+}
+
+var (
+	compileMu sync.Mutex
+	compiledS = map[string]*jsonschema.Schema{}
+)
+
+// compiled returns the validator of a schema; each is made once.
+func compiled(ref string) (*jsonschema.Schema, error) {
+	compileMu.Lock()
+	defer compileMu.Unlock()
+	if s, ok := compiledS[ref]; ok {
+		return s, nil
+	}
+	checks := map[string]func(any) bool{}
+	for name, f := range formats {
+		checks[name] = func(v any) bool {
+			text, ok := v.(string)
+			return !ok || f(text) == nil
+		}
+	}
+	s, err := schemas.Compile(ref, checks)
+	if err == nil {
+		compiledS[ref] = s
+	}
+	return s, err
+}
+
+// fault is one complaint of the validator, with all that a message needs.
+type fault struct {
+	keyword string
+	schema  map[string]any // the schema that holds the keyword
+	path    string         // "spec.callbacks[0]"
+	value   any
+	// name, if the complaint is about the name of a field, is that name.
+	name   string
+	isName bool
+	rule   *schemas.Rule
+}
+
+// collect walks the validator's tree of complaints down to those that say something.
+func (s *subject) collect(e *jsonschema.ValidationError, ds *Diagnostics) {
+	file, pointer, _ := strings.Cut(e.AbsoluteKeywordLocation, "#")
+	i := strings.LastIndexByte(pointer, '/')
+	keyword := pointer[i+1:]
+	choice := keyword == "oneOf" || keyword == "anyOf" || keyword == "not"
+	if len(e.Causes) > 0 && !choice {
+		for _, c := range e.Causes {
+			s.collect(c, ds)
+		}
+		return
+	}
+	f := fault{keyword: keyword}
+	if i >= 0 {
+		holder, _ := schemas.At(file + "#" + pointer[:i])
+		f.schema, _ = holder.(map[string]any)
+	}
+	f.isName = strings.Contains(pointer, "/propertyNames/")
+	if !s.locate(e.InstanceLocation, &f) {
+		return
+	}
+	if says := condition(file, pointer); says != "" {
+		s.report(ds, f.path, false, s.named(f.path)+" "+says, "")
+		return
+	}
+	s.describe(f, ds)
+}
+
+// condition returns what a conditional rule (if … then …) says when it is broken.
+func condition(file, pointer string) string {
+	i := strings.LastIndex(pointer, "/then")
+	if i < 0 {
+		return ""
+	}
+	holder, _ := schemas.At(file + "#" + pointer[:i])
+	m, _ := holder.(map[string]any)
+	says, _ := m["x-ecplan-says"].(string)
+	return says
+}
+
+// locate follows the validator's pointer into the value. It reports false where the
+// value, or one around it, is open.
+func (s *subject) locate(pointer string, f *fault) bool {
+	f.path, f.value, f.rule = s.prefix, s.value, s.rule
+	if s.open(f.path, f.value, f.rule) {
+		return false
+	}
+	var parts []string
+	if pointer != "" {
+		parts = strings.Split(strings.TrimPrefix(pointer, "/"), "/")
+	}
+	for n, part := range parts {
+		if plain, err := url.PathUnescape(part); err == nil {
+			part = plain
+		}
+		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+		if f.isName && n == len(parts)-1 {
+			f.name, f.path = part, below(f.path, part)
+			return true
+		}
+		switch v := f.value.(type) {
+		case map[string]any:
+			f.path, f.value, f.rule = below(f.path, part), v[part], f.rule.Field(part)
+		case []any:
+			i, err := strconv.Atoi(part)
+			if err != nil || i < 0 || i >= len(v) {
+				return false
+			}
+			f.path, f.value = f.path+"["+part+"]", v[i]
+			if f.rule != nil {
+				f.rule = f.rule.Items
+			}
+		}
+		if s.open(f.path, f.value, f.rule) {
+			return false
+		}
+	}
+	return true
+}
+
+// below is the path of a field of the object at path.
+func below(path, field string) string {
+	if path == "" {
+		return field
+	}
+	return path + "." + field
+}
+
+// named is how a message calls the value at path: the kind for a whole spec.
+func (s *subject) named(path string) string {
+	if path == "" {
+		return "the document"
+	}
+	if path == "spec" && s.kind != "" {
+		return "the " + s.kind
+	}
+	return printable(path)
+}
+
+func (s *subject) report(ds *Diagnostics, path string, key bool, summary, detail string) {
+	d := Diagnostic{Severity: Error, Pos: s.place(path, key), Address: s.address, Path: path, Summary: summary, Detail: detail}
+	if !slices.Contains(*ds, d) {
+		*ds = append(*ds, d)
+	}
+}
+
+// describe puts one fault into words.
+func (s *subject) describe(f fault, ds *Diagnostics) {
+	field := s.named(f.path)
+	if f.isName {
+		field = "the name " + quoted(f.name)
+	}
+	says, _ := f.schema["x-ecplan-says"].(string)
+	limit := f.schema[f.keyword]
+	say := func(summary, detail string) { s.report(ds, f.path, f.isName, summary, detail) }
+	switch f.keyword {
+	case "required":
+		have, _ := f.value.(map[string]any)
+		for _, name := range stringsOf(limit) {
+			if _, ok := have[name]; !ok {
+				s.report(ds, f.path, true, fmt.Sprintf("%s is missing in %s", quoted(name), field), description(f.schema, name))
+			}
+		}
+	case "additionalProperties":
+		s.unknown(f, field, ds)
+	case "type":
+		say(typeFault(field, f))
+	case "enum", "const":
+		say(s.enumFault(field, f))
+	case "minLength":
+		if length(f.value) == 0 && !f.isName {
+			say(field+" is empty", "It must hold text.")
+			return
+		}
+		say(field+" is too short", fmt.Sprintf("It has %d characters; at least %v are needed.", s.length(f), limit))
+	case "maxLength":
+		say(field+" is too long", fmt.Sprintf("It has %d characters; at most %v are allowed.", s.length(f), limit))
+	case "pattern":
+		say(field+" "+says, s.given(f))
+	case "format":
+		text, _ := f.value.(string)
+		format, _ := limit.(string)
+		if check, ok := formats[format]; ok {
+			if err := check(text); err != nil {
+				say(field+" "+formatNames[format], sentence(err.Error()))
+			}
+		}
+	case "minimum":
+		say(field+" is too small", sentences(s.given(f), fmt.Sprintf("The smallest value allowed is %v.", limit)))
+	case "exclusiveMinimum":
+		say(field+" is too small", sentences(s.given(f), fmt.Sprintf("It must be more than %v.", limit)))
+	case "maximum":
+		say(field+" is too large", sentences(s.given(f), fmt.Sprintf("The largest value allowed is %v.", number(limit))))
+	case "minItems":
+		say(field+" has too few entries", fmt.Sprintf("It needs at least %v.", limit))
+	case "maxItems":
+		items, _ := f.value.([]any)
+		say(field+" has too many entries", fmt.Sprintf("It has %d; at most %v are allowed.", len(items), limit))
+	case "uniqueItems":
+		say(field+" lists something twice", "Each entry may be there once.")
+	case "minProperties", "maxProperties":
+		have, _ := f.value.(map[string]any)
+		if says != "" {
+			say(field+" "+says, "")
+			return
+		}
+		say(field+" has too many entries", fmt.Sprintf("It has %d; at most %v are allowed.", len(have), limit))
+	case "oneOf", "anyOf", "not":
+		say(field+" "+says, "")
+	default:
+		say(field+" is not allowed here", says)
+	}
+}
+
+// unknown reports each field that the schema does not have, with the nearest that it has.
+func (s *subject) unknown(f fault, field string, ds *Diagnostics) {
+	props, _ := f.schema["properties"].(map[string]any)
+	have, _ := f.value.(map[string]any)
+	for _, name := range Keys(have) {
+		if _, ok := props[name]; ok {
+			continue
+		}
+		hint := didYouMean(name, Keys(props))
+		if hint == "" || len(props) <= 12 {
+			hint = sentences(hint, listing("The fields of "+field+" are", Keys(props)))
+		}
+		s.report(ds, below(f.path, name), true, fmt.Sprintf("%s has no field %s", field, quoted(name)), hint)
+	}
+}
+
+var typeNames = map[string]string{"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
+	"array": "a list", "object": "a map of fields"}
+
+func typeFault(field string, f fault) (summary, detail string) {
+	var want []string
+	for _, t := range stringsOf(f.schema["type"]) {
+		if t != "null" {
+			want = append(want, typeNames[t])
+		}
+	}
+	wanted := strings.Join(want, " or ")
+	first := ""
+	if len(want) > 0 {
+		first = want[0]
+	}
+	secret := f.rule != nil && f.rule.Sensitive
+	switch v := f.value.(type) {
+	case nil:
+		return fmt.Sprintf("%s is empty", field), fmt.Sprintf("It must be %s. Leave the field out, or give it a value; null clears only fields that Auth0 can clear.", wanted)
+	case float64, bool:
+		kind := "a number"
+		if _, ok := v.(bool); ok {
+			kind = "true or false"
+		}
+		summary = fmt.Sprintf("%s must be %s, not %s", field, wanted, kind)
+		if first == "text" && !secret {
+			detail = fmt.Sprintf("Put it in quotes: %q.", fmt.Sprint(number(v)))
+		} else if first == "text" {
+			detail = "Put it in quotes."
+		}
+		return summary, detail
+	case string:
+		summary = fmt.Sprintf("%s must be %s, not text", field, wanted)
+		switch strings.ToLower(v) {
+		case "yes", "on", "y":
+			detail = "Write true; yes and on are text in YAML 1.2."
+		case "no", "off", "n":
+			detail = "Write false; no and off are text in YAML 1.2."
+		default:
+			_, err := strconv.ParseFloat(v, 64)
+			switch {
+			case secret:
+			case err == nil && strings.Contains(wanted, "number"), (v == "true" || v == "false") && first == "true or false":
+				detail = "Write it without quotes."
+			case first == "a list":
+				detail = "Write each entry on a line of its own, after a dash."
+			default:
+				detail = fmt.Sprintf("It is %s.", quoted(v))
+			}
+		}
+		return summary, detail
+	case []any:
+		return fmt.Sprintf("%s must be %s, not a list", field, wanted), ""
+	default:
+		if m, ok := v.(map[string]any); ok && (m["file"] != nil || m["env"] != nil) {
+			return fmt.Sprintf("%s must be %s, not a map of fields", field, wanted),
+				"A value from elsewhere is written {file: path} or {env: NAME}, with sensitive: true if it must not be shown, and nothing else."
+		}
+		return fmt.Sprintf("%s must be %s, not a map of fields", field, wanted), ""
+	}
+}
+
+func (s *subject) enumFault(field string, f fault) (summary, detail string) {
+	allowed := stringsOf(f.schema["enum"])
+	if c, ok := f.schema["const"]; ok {
+		allowed = []string{fmt.Sprint(c)}
+	}
+	text, isText := f.value.(string)
+	if f.rule != nil && f.rule.Sensitive || !isText {
+		return field + " does not have an allowed value", listing("Allowed are", allowed)
+	}
+	return fmt.Sprintf("%s can't be %s", field, quoted(text)), sentences(didYouMean(text, allowed), listing("Allowed are", allowed))
+}
+
+// given quotes the value, unless it is sensitive.
+func (s *subject) given(f fault) string {
+	if f.isName || f.rule != nil && (f.rule.Sensitive || f.rule.WriteOnly) {
+		return ""
+	}
+	switch v := f.value.(type) {
+	case string:
+		return fmt.Sprintf("It is %s.", quoted(v))
+	case float64:
+		return fmt.Sprintf("It is %v.", number(v))
+	}
+	return ""
+}
+
+func (s *subject) length(f fault) int {
+	if f.isName {
+		return length(f.name)
+	}
+	return length(f.value)
+}
+
+func length(v any) int {
+	text, _ := v.(string)
+	return len([]rune(text))
+}
+
+// number writes a number without an exponent.
+func number(v any) any {
+	if f, ok := v.(float64); ok {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return v
+}
+
+// description returns what the schema says of a property of its.
+func description(schema map[string]any, name string) string {
+	props, _ := schema["properties"].(map[string]any)
+	p, _ := props[name].(map[string]any)
+	d, _ := p["description"].(string)
+	return d
+}
+
+func stringsOf(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var out []string
+		for _, e := range v {
+			if s, ok := e.(string); ok {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	return nil
+}
