@@ -23,12 +23,17 @@ type document struct {
 
 type table struct {
 	Head []string
-	Rows []tableRow
+	// Align has an l or an r for each column.
+	Align string
+	Rows  []tableRow
 }
+
+// classes say how much attention something wants, most first.
+var classes = []string{"error", "danger", "risk", "change", "done", "same"}
 
 type tableRow struct {
 	Cells []string
-	Class string // "error", "risk", "change", "same"
+	Class string // one of classes
 	// Section is the index of the section that shows the tenant.
 	Section int
 }
@@ -47,6 +52,18 @@ type section struct {
 	Same []string
 	// Notes are closing sentences: what remains, what to do next.
 	Notes []line
+}
+
+// rank orders by attention, most first.
+func rank(class string) int { return slices.Index(classes, class) }
+
+// Class is the most urgent of all rows.
+func (d *document) Class() string {
+	worst := len(classes) - 1
+	for _, r := range d.Table.Rows {
+		worst = min(worst, rank(r.Class))
+	}
+	return classes[worst]
 }
 
 type tenantName struct{ Name, Domain string }

@@ -29,7 +29,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-var extensions = map[string]string{Text: "txt", JSON: "json", JUnit: "junit.xml", SARIF: "sarif"}
+var extensions = map[string]string{Text: "txt", JSON: "json", Markdown: "md", HTML: "html", JUnit: "junit.xml", SARIF: "sarif"}
 
 func TestPlanGolden(t *testing.T) {
 	for name, p := range plans() {
@@ -56,7 +56,7 @@ func TestPlanGolden(t *testing.T) {
 
 func TestRunGolden(t *testing.T) {
 	for name, r := range runs() {
-		for _, format := range []string{Text, JSON} {
+		for _, format := range []string{Text, JSON, Markdown, HTML} {
 			var out bytes.Buffer
 			if err := Run(&out, r, Options{Format: format}); err != nil {
 				t.Fatal(err)

@@ -29,7 +29,7 @@ func grouped(p *planner.Plan, lim limits) []group {
 		if !ok {
 			j = len(out)
 			at[key] = j
-			out = append(out, group{rank: slices.Index([]string{"error", "risk", "change", "same"}, s.Class)})
+			out = append(out, group{rank: rank(s.Class)})
 		}
 		out[j].tenants = append(out[j].tenants, i)
 		out[j].sections = append(out[j].sections, s)

@@ -1,10 +1,459 @@
 package report
 
 import (
-	"errors"
+	"cmp"
 	"io"
+	"net/url"
+	"regexp"
+	"strings"
 )
 
-func writeMarkdown(io.Writer, *document, Options) error {
-	return errors.New("Markdown is not there yet; the formats are text, json, junit and sarif")
+// markdownWriter lays a document out for pull and merge requests: the headline
+// first, then one table of tenants, then what a reviewer must not miss, then the
+// details folded. It never gets longer than its budget.
+type markdownWriter struct {
+	out    strings.Builder
+	budget int
+	// left out for want of room
+	cards, tenants, notices int
+}
+
+// The shares of the budget that the table and the notices may take, in percent.
+const (
+	tableShare  = 35
+	noticeShare = 60 // together with the table
+	// footer is kept free for the closing lines.
+	footer = 1200
+	// maxOutlined is how many cards a section may have for its outline to stand unfolded.
+	maxOutlined = 40
+	// maxUnfolded is how many lines a section may have to stand there as a whole.
+	maxUnfolded = 14
+)
+
+func writeMarkdown(w io.Writer, d *document, o Options) error {
+	m := &markdownWriter{budget: cmp.Or(o.MaxBytes, MaxComment)}
+	m.out.WriteString("### " + mdText(short(cmp.Or(o.Title, d.Title), maxName)) + "\n\n")
+	m.out.WriteString(classMark(d.Class()) + " **" + d.Headline + "**")
+	if len(d.Asides) > 0 {
+		m.out.WriteString(" " + sentence(strings.Join(d.Asides, ", ")))
+	}
+	m.out.WriteString("\n\n")
+	m.table(d)
+	m.notes(d)
+	for i := range d.Sections {
+		m.section(&d.Sections[i], len(d.Sections)-i-1)
+	}
+	m.foot(d, o)
+	_, err := io.WriteString(w, m.out.String())
+	return err
+}
+
+func classMark(class string) string {
+	switch class {
+	case "error":
+		return "❌"
+	case "danger":
+		return "🛑"
+	case "risk":
+		return "⚠️"
+	case "change":
+		return "✏️"
+	}
+	return "✅"
+}
+
+// fits writes s if it does not take the report past share percent of the budget.
+func (m *markdownWriter) fits(s string, share int) bool {
+	if m.out.Len()+len(s) > (m.budget-footer)*share/100 {
+		return false
+	}
+	m.out.WriteString(s)
+	return true
+}
+
+// maxSameRows is how many tenants without changes have rows of their own.
+const maxSameRows = 5
+
+func (m *markdownWriter) table(d *document) {
+	if len(d.Table.Rows) == 0 {
+		return
+	}
+	m.out.WriteString("| | " + strings.Join(d.Table.Head, " | ") + " |\n|---|" + columns(d.Table.Align) + "\n")
+	same := 0
+	for _, r := range d.Table.Rows {
+		if r.Class == "same" {
+			same++
+		}
+	}
+	for _, r := range d.Table.Rows {
+		if r.Class == "same" && same > maxSameRows {
+			continue
+		}
+		row := "| " + classMark(r.Class)
+		for i, c := range r.Cells {
+			if i == 0 {
+				c = mdCode(c)
+			} else {
+				c = mdText(c)
+			}
+			row += " | " + strings.ReplaceAll(c, "|", `\|`)
+		}
+		if !m.fits(row+" |\n", tableShare) {
+			m.tenants++
+		}
+	}
+	if same > maxSameRows {
+		m.out.WriteString("| ✅ | " + count(same, "tenant") + strings.Repeat(" | ", len(d.Table.Head)-1) + "nothing to do |\n")
+	}
+	if m.tenants > 0 {
+		m.out.WriteString("| … | " + count(m.tenants, "more tenant") + strings.Repeat(" | ", len(d.Table.Head)) + "\n")
+	}
+	m.out.WriteString("\n")
+}
+
+func columns(align string) string {
+	var b strings.Builder
+	for _, a := range align {
+		b.WriteString(map[rune]string{'l': "---|", 'r': "--:|"}[a])
+	}
+	return b.String()
+}
+
+// notes lists the errors and the notices that nobody has acknowledged.
+func (m *markdownWriter) notes(d *document) {
+	any := false
+	add := func(s string) {
+		if m.fits(s, noticeShare) {
+			any = true
+		} else {
+			m.notices++
+		}
+	}
+	for i := range d.Sections {
+		s := &d.Sections[i]
+		if len(s.Error) > 0 {
+			add("- ❌ " + mdTenants(s, 5) + ": " + mdText(strings.ReplaceAll(strings.Join(s.Error, " "), "│ ", "")) + "\n")
+		}
+	}
+	for i := range d.Sections {
+		s := &d.Sections[i]
+		for _, n := range s.Notices {
+			if n.Mark != "!" {
+				continue
+			}
+			line := "- " + map[bool]string{true: "❌", false: "⚠️"}[n.Class == "refusal"] + " **" + mdText(n.Title) + "**"
+			if n.Aside != "" {
+				line += " " + mdCode(n.Aside)
+			}
+			add(line + " on " + mdTenants(s, 5) + ":" + noticeText(&n) + "\n")
+		}
+	}
+	if any {
+		m.out.WriteString("\n")
+	}
+}
+
+func stop(s string) string {
+	if s == "" || strings.ContainsAny(s[len(s)-1:], ".:!?") {
+		return ""
+	}
+	return "."
+}
+
+func mdTenants(s *section, max int) string {
+	names := make([]string, len(s.Tenants))
+	for i, t := range s.Tenants {
+		names[i] = mdCode(t.Name)
+	}
+	return some(names, max)
+}
+
+// section writes one tenant, or several alike; after says how many sections follow,
+// for each of which a little room is kept.
+func (m *markdownWriter) section(s *section, after int) {
+	if len(s.Cards) == 0 && len(s.Notes) == 0 {
+		return
+	}
+	const kept = 300
+	room := m.budget - footer - m.out.Len() - min(after*kept, m.budget/5)
+	head := "**" + mdTenants(s, 12) + "**"
+	if len(s.Tenants) == 1 && s.Tenants[0].Domain != "" && s.Tenants[0].Domain != s.Tenants[0].Name {
+		head += " " + mdCode(s.Tenants[0].Domain)
+	}
+	if len(s.Tenants) > 1 {
+		head += " (" + count(len(s.Tenants), "tenant") + ", each)"
+	}
+	head += ": " + mdText(s.Tally) + "\n\n"
+	for _, n := range s.Notes {
+		if n.Class == command {
+			head += "- " + mdCode(n.Text) + "\n"
+		} else {
+			head += mdText(n.Text) + "\n\n"
+		}
+	}
+	if head[len(head)-2] != '\n' {
+		head += "\n"
+	}
+	if room < len(head) {
+		m.tenants += len(s.Tenants)
+		m.cards += len(s.Cards)
+		return
+	}
+	m.out.WriteString(head)
+	room -= len(head)
+	lines, tail := m.cardLines(s, room), m.tail(s)
+	switch {
+	case len(lines) <= maxUnfolded:
+		m.fold("", lines)
+		m.fold("What is known besides", nil, tail...)
+	case len(s.Cards) <= maxOutlined:
+		heads := make([]string, len(s.Cards))
+		for i := range s.Cards {
+			heads[i] = diffHead(&s.Cards[i])
+		}
+		m.fold("", heads)
+		m.fold("Every field", lines, tail...)
+	default:
+		m.fold("Every resource and field", lines, tail...)
+	}
+}
+
+// fold writes lines as a block of code, then the items of a list, folded below
+// title if there is one.
+func (m *markdownWriter) fold(title string, lines []string, items ...string) {
+	if len(lines)+len(items) == 0 {
+		return
+	}
+	if title != "" {
+		m.out.WriteString("<details><summary>" + title + "</summary>\n\n")
+	}
+	if len(lines) > 0 {
+		m.out.WriteString(fenced(lines) + "\n")
+	}
+	for _, s := range items {
+		m.out.WriteString("- " + s + "\n")
+	}
+	if len(items) > 0 {
+		m.out.WriteString("\n")
+	}
+	if title != "" {
+		m.out.WriteString("</details>\n\n")
+	}
+}
+
+// cardLines lays the cards of a section out. What does not fit into room is cut
+// card by card; an outline of all and a tail are allowed for.
+func (m *markdownWriter) cardLines(s *section, room int) []string {
+	room -= 3000 // the tail is bounded by its own cuts
+	for i := range s.Cards {
+		if len(s.Cards) <= maxOutlined {
+			room -= len(diffHead(&s.Cards[i])) + 1
+		}
+	}
+	var lines []string
+	for i := range s.Cards {
+		card := []string{diffHead(&s.Cards[i])}
+		a := align(s.Cards[i].Lines)
+		for _, l := range s.Cards[i].Lines {
+			card = append(card, diffLine(l, a))
+		}
+		if i < len(s.Cards)-1 && len(card) > 1 {
+			card = append(card, "")
+		}
+		if size(card) > room && len(card) > 1 {
+			card = []string{card[0], "      … (" + count(len(s.Cards[i].Lines), "line") + " left out for want of room)", ""}
+			m.cards++
+		}
+		if size(card) > room {
+			if len(s.Cards[i].Lines) == 0 {
+				m.cards++
+			}
+			continue
+		}
+		room -= size(card)
+		lines = append(lines, card...)
+	}
+	return lines
+}
+
+// tail lists what nobody has to look at: notices that inform or were acknowledged,
+// and what stays as it is.
+func (m *markdownWriter) tail(s *section) []string {
+	var out []string
+	n := 0
+	for _, x := range s.Notices {
+		if x.Mark == "!" {
+			continue
+		}
+		text := mdText(x.Verb) + " **" + mdText(x.Title) + "**"
+		if x.Aside != "" {
+			text += " " + mdCode(x.Aside)
+		}
+		text += ":" + noticeText(&x)
+		if n += len(text); n > 2000 {
+			m.notices++
+			continue
+		}
+		out = append(out, text)
+	}
+	if len(s.Same) > 0 {
+		names := make([]string, len(s.Same))
+		for i, a := range s.Same {
+			names[i] = mdCode(a)
+		}
+		if text := "As declared: " + some(names, 20); len(text) < 3000-n {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+func noticeText(n *card) string {
+	out := ""
+	for _, l := range n.Lines {
+		out += " " + mdText(strings.TrimSpace(l.Label+" "+strings.TrimPrefix(l.Text, "│ "))) + stop(l.Text)
+	}
+	return out
+}
+
+// foot says what was left out and where it is, and the small print.
+func (m *markdownWriter) foot(d *document, o Options) {
+	var missing []string
+	for _, n := range []struct {
+		n    int
+		noun string
+	}{{m.cards, "resource"}, {m.tenants, "tenant"}, {m.notices, "notice"}} {
+		if n.n > 0 {
+			missing = append(missing, count(n.n, n.noun))
+		}
+	}
+	if len(missing) > 0 {
+		m.out.WriteString("✂️ **Not everything is shown here:** " + listOf(missing) + " did not fit.\n\n")
+	}
+	where := ""
+	switch {
+	case o.Link != "":
+		where = "All of it: " + mdLink(o.Link)
+	case len(missing) > 0:
+		where = "All of it: " + mdCode(d.Rest)
+	}
+	var facts []string
+	if where != "" {
+		facts = append(facts, where)
+	}
+	for _, f := range d.Facts {
+		if f[0] != "Manifest" {
+			facts = append(facts, f[0]+" "+mdCode(f[1]))
+		}
+	}
+	if len(facts) > 0 {
+		m.out.WriteString(strings.Join(facts, " · ") + "\n")
+	}
+}
+
+// mdLink makes a link of a web address; anything else is shown as something to type.
+func mdLink(link string) string {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || len(link) > 500 {
+		return mdCode(short(link, 300))
+	}
+	return "[" + mdCode(short(u.Host+u.Path, 80)) + "](<" + strings.NewReplacer("<", "%3C", ">", "%3E", "\\", "%5C").Replace(u.String()) + ">)"
+}
+
+// diffHead and diffLine lay a card out as lines of a diff, whose colours come from
+// the first column: + is new, - goes, ! changes.
+func diffHead(c *card) string {
+	head := diffMark(c.Mark) + " " + c.Verb + " " + c.Title
+	if c.Aside != "" {
+		head += " (" + c.Aside + ")"
+	}
+	if c.Risk != "" {
+		head += "  ! " + c.Risk
+	}
+	return head
+}
+
+func diffLine(l line, a alignment) string {
+	left := ""
+	if l.Label != "" {
+		left = l.Label + a.pad(l) + "  "
+	}
+	text := left + l.Text
+	if l.Note != "" {
+		text += "  " + l.Note
+	}
+	return strings.TrimRight(diffMark(l.Mark)+strings.Repeat(" ", l.indent()+1)+text, " ")
+}
+
+func diffMark(mark string) string {
+	switch mark {
+	case "+", "✓":
+		return "+"
+	case "-", "-/+", "✗":
+		return "-"
+	case "~", "?", "↩":
+		return "!"
+	}
+	return " "
+}
+
+func size(lines []string) int {
+	n := 0
+	for _, l := range lines {
+		n += len(l) + 1
+	}
+	return n
+}
+
+var backticks = regexp.MustCompile("`+")
+
+// fenced puts lines into a code block whose fence is longer than any inside.
+func fenced(lines []string) string {
+	text := strings.Join(lines, "\n")
+	fence := "```"
+	for _, run := range backticks.FindAllString(text, -1) {
+		if len(run) >= len(fence) {
+			fence = run + "`"
+		}
+	}
+	return fence + "diff\n" + strings.TrimRight(text, "\n") + "\n" + fence + "\n"
+}
+
+// mdCode makes s a code span, in which nothing has a meaning: no mark-up, no HTML,
+// no mention, no reference to an issue.
+func mdCode(s string) string {
+	if s == "" {
+		return ""
+	}
+	fence := "`"
+	for _, run := range backticks.FindAllString(s, -1) {
+		if len(run) >= len(fence) {
+			fence = run + "`"
+		}
+	}
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return fence + s + fence
+}
+
+// harmless is a word that has no meaning in any Markdown.
+var harmless = regexp.MustCompile(`^[\p{L}\p{N}'"().,;:?!…–→│/-]+$`)
+
+// mdText makes a sentence fit for Markdown: each word that could mean anything but
+// itself becomes a code span.
+func mdText(s string) string {
+	words := strings.Split(s, " ")
+	for i, w := range words {
+		if w == "" || harmless.MatchString(w) && !strings.Contains(w, "//") && !strings.Contains(strings.ToLower(w), "www.") && strings.Count(w, ":") < 2 {
+			continue
+		}
+		core := strings.Trim(w, `.,;:()"'`)
+		if core == "" {
+			continue
+		}
+		at := strings.Index(w, core)
+		words[i] = w[:at] + mdCode(core) + w[at+len(core):]
+	}
+	return strings.Join(words, " ")
 }

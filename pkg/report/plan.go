@@ -50,7 +50,9 @@ func (t tally) class() string {
 	switch {
 	case t.refusals > 0:
 		return "error"
-	case t.destroy > 0 || t.lost > 0 || t.newID > 0 || t.warnings > 0:
+	case t.destroy > 0 || t.lost > 0 || t.newID > 0:
+		return "danger"
+	case t.warnings > 0:
 		return "risk"
 	case t.changes() > 0:
 		return "change"
@@ -60,7 +62,7 @@ func (t tally) class() string {
 
 // planDocument builds what people are shown of p.
 func planDocument(p *planner.Plan, lim limits) *document {
-	d := &document{Title: "ecplan: plan", Table: table{Head: []string{"Tenant", "Create", "Change", "Destroy", "As declared", "Watch"}}}
+	d := &document{Title: "ecplan: plan", Table: table{Head: []string{"Tenant", "Create", "Change", "Destroy", "As declared", "Watch"}, Align: "lrrrrl"}}
 	var total tally
 	tallies := make([]tally, len(p.Tenants))
 	failed, changed := 0, 0
@@ -85,7 +87,8 @@ func planDocument(p *planner.Plan, lim limits) *document {
 		d.Sections = append(d.Sections, s)
 	}
 	number(d.Sections)
-	d.Headline, d.Risk = planHeadline(p, total, changed, failed), total.class() == "risk" || total.class() == "error" || failed > 0
+	d.Headline = planHeadline(p, total, changed, failed)
+	d.Risk = failed > 0 || rank(total.class()) < rank("change")
 	if total.refusals > 0 {
 		d.Headline += " It can't be applied while a refusal stands."
 	}
@@ -290,8 +293,14 @@ func (v values) resource(steps []*kind.Step, waiting map[string][]string) card {
 	v.address = steps[0].Address
 	action := actionOf(steps)
 	c := card{Mark: markOf(action), Action: action, Verb: action, Title: short(v.address, maxName), Class: action}
-	first := steps[0]
-	c.Aside = v.text(first.Reason, maxSentence)
+	first, reason := steps[0], steps[0].Reason
+	for _, s := range steps {
+		if s.Part == "" {
+			reason = s.Reason
+			break
+		}
+	}
+	c.Aside = v.text(reason, maxSentence)
 	single := len(steps) == 1 && first.Part != ""
 	if single {
 		c.Verb = stepVerb(first)
@@ -303,10 +312,11 @@ func (v values) resource(steps []*kind.Step, waiting map[string][]string) card {
 	for i, s := range steps {
 		lost, newID = lost || s.Undo.Effect == kind.None, newID || s.Undo.Effect == kind.NewID
 		if i > 0 || s.Part != "" && !single {
-			c.Lines = append(c.Lines, line{Mark: stepMark(s), Text: stepVerb(s), Note: "(" + v.text(s.Reason, maxSentence) + ")", Class: part})
-			if i == 0 {
-				c.Aside = ""
+			l := line{Mark: stepMark(s), Text: stepVerb(s), Class: part}
+			if s.Reason != reason {
+				l.Note = "(" + v.text(s.Reason, maxSentence) + ")"
 			}
+			c.Lines = append(c.Lines, l)
 		}
 		for _, ch := range s.Changes {
 			c.Lines = append(c.Lines, v.change(ch)...)

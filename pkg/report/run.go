@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,10 +90,14 @@ const (
 
 // runDocument builds what people are shown of r.
 func runDocument(r RunReport) *document {
-	d := &document{Title: "ecplan: " + short(r.Command, maxName), Table: table{Head: []string{"Tenant", "Outcome", "Steps done", "Time", "Run"}}}
+	d := &document{Title: "ecplan: " + short(r.Command, maxName), Table: table{Head: []string{"Tenant", "Outcome", "Steps done", "Time", "Run"}, Align: "llrrl"}}
 	ends := map[Outcome]int{}
-	for i := range r.Tenants {
-		t := &r.Tenants[i]
+	tenants := slices.Clone(r.Tenants)
+	slices.SortStableFunc(tenants, func(a, b TenantRun) int {
+		return rank(outcomeClass(a.Outcome)) - rank(outcomeClass(b.Outcome))
+	})
+	for i := range tenants {
+		t := &tenants[i]
 		ends[t.Outcome]++
 		d.Sections = append(d.Sections, runSection(t))
 		done := doneOf(t.Steps)
@@ -146,7 +151,7 @@ func outcomeWords(o Outcome) string {
 func outcomeClass(o Outcome) string {
 	switch o {
 	case Done:
-		return "change"
+		return "done"
 	case Nothing:
 		return "same"
 	case RolledBack:

@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/fatih/color"
@@ -53,8 +54,13 @@ type textWriter struct {
 
 func writeText(w io.Writer, d *document, o Options) error {
 	t := &textWriter{palette: newPalette(o.Color), width: o.Width}
-	for _, s := range d.Sections {
-		t.section(&s)
+	// What wants attention comes last, where the eye is when the output ends.
+	for _, class := range slices.Backward(classes) {
+		for i := range d.Sections {
+			if d.Sections[i].Class == class {
+				t.section(&d.Sections[i])
+			}
+		}
 	}
 	paint := t.bold
 	if d.Risk {
@@ -66,7 +72,7 @@ func writeText(w io.Writer, d *document, o Options) error {
 	}
 	for _, f := range d.Facts {
 		if f[0] == "Checksum" || f[0] == "Run" {
-			t.prose(0, f[0]+": ", f[1], t.dim)
+			t.out.WriteString(f[0] + ": " + t.dim(f[1]) + "\n") // never wrapped: it is there to be copied
 		}
 	}
 	_, err := io.WriteString(w, t.out.String())
@@ -167,6 +173,9 @@ func (t *textWriter) card(c *card) {
 		}
 	}
 	if c.Risk != "" {
+		if t.width > 0 && width(head)+width(pieces[len(pieces)-1])+width(c.Risk)+5 > t.width {
+			t.out.WriteString("\n   ")
+		}
 		t.out.WriteString("  " + t.bad("! "+c.Risk))
 	}
 	t.newline()
