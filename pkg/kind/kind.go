@@ -8,6 +8,8 @@
 package kind
 
 import (
+	"time"
+
 	"github.com/ecplan/ecplan/pkg/manifest"
 )
 
@@ -17,6 +19,8 @@ type Kind struct {
 	Name string
 	// Rank orders steps that do not need each other, lowest first.
 	Rank int
+	// Scopes are the Management API scopes that its requests need (facts §9).
+	Scopes Scopes
 	// Observe finds d's object on the tenant. What it has to read it asks v for;
 	// while an answer is missing it returns Observed{Pending: true}. An error is a
 	// finding for people: an ambiguous name, an object that must not be touched.
@@ -29,9 +33,15 @@ type Kind struct {
 	// Restore, where undoing takes more than Steps towards the former state, returns
 	// the writes that take back what a run did. nil: Steps and Delete do.
 	Restore func(d Desired, o Observed, done []Step) ([]Step, error)
+	// Finish returns the writes that several resources of the kind share, such as the
+	// order of the Actions bound to a trigger. It gets all of them, in the same order.
+	Finish func(ds []Desired, os []Observed, v *View) ([]Step, error)
 	// Notices tells of hazards that a reviewer must see, o being the state before.
 	Notices func(d Desired, o Observed) []Notice
 }
+
+// Scopes are Management API scopes by what they allow.
+type Scopes struct{ Read, Create, Update, Delete []string }
 
 // Desired is a resource as a kind sees it.
 type Desired struct {
@@ -39,12 +49,28 @@ type Desired struct {
 	// Spec is the resource's spec with references to objects that are on the tenant
 	// already filled in; what is left open is known after apply.
 	Spec map[string]any
+	// Match narrows the search, as Meta.Match, references filled in.
+	Match map[string]any
+	// Removing says that the object is to go: what must be read for that is read.
+	Removing bool
+	// Waiting says that an object that Spec refers to is still being looked for.
+	Waiting bool
 	// Fingerprint gives the keyed hash of a value that can't be read back.
 	Fingerprint func(value string) string
 	// Record is what earlier runs left on record for this address.
 	Record Record
-	// Domain is the tenant's canonical domain.
-	Domain string
+	// Now is the time of planning; zero leaves out what depends on it.
+	Now time.Time
+}
+
+// reveal returns the text of a value that may be a secret's placeholder. It is for
+// fingerprints only.
+func (d Desired) reveal(v any) string {
+	if path, ok := manifest.AsSecret(v); ok {
+		return d.Secrets[path]
+	}
+	s, _ := v.(string)
+	return s
 }
 
 // Observed is what the tenant has.
@@ -52,6 +78,8 @@ type Observed struct {
 	// Pending says that answers are missing: ask again when they are there.
 	Pending bool
 	Exists  bool
+	// Candidates are the names of what is there instead, for a message.
+	Candidates []string
 	// ID is what paths name the object by.
 	ID string
 	// Object is Auth0's own object, as read: what references take their values from.
@@ -104,6 +132,9 @@ func (r Read) Key() string { return r.Path + "?" + r.Query }
 // The zero value has no answers.
 type View struct {
 	Answers map[string]any
+	// Counts tells how many resources of each kind are looked for: where it is more
+	// than one, a kind reads the collection once instead of asking for each.
+	Counts  map[string]int
 	missing map[string]Read
 	used    map[string]bool
 }
@@ -125,6 +156,9 @@ func (v *View) Get(r Read) (answer any, ok bool) {
 	}
 	return nil, false
 }
+
+// Many reports whether several resources of the kind are looked for.
+func (v *View) Many(kindName string) bool { return v.Counts[kindName] > 1 }
 
 // Object returns the answer to a read of a single object: nil if it is not there.
 func (v *View) Object(r Read) (obj map[string]any, ok bool) {

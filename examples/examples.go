@@ -1,0 +1,10 @@
+// Package examples embeds the example that the demo plays. The files are documentation
+// first: the tests run them as they are.
+package examples
+
+import "embed"
+
+// Express is the guide's set-up for one application, with a seed for the simulator.
+//
+//go:embed express
+var Express embed.FS

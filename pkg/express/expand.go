@@ -1,0 +1,251 @@
+package express
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/ecplan/ecplan/pkg/manifest"
+)
+
+// Kind is the composite kind that Expand knows.
+const Kind = "ExpressConfiguration"
+
+// Expand replaces each ExpressConfiguration by the objects of the guide on tenant t;
+// other resources pass unchanged. Objects that all applications of a tenant share
+// (API, role, settings) come once; configurations that ask for different ones are
+// reported.
+func Expand(t *manifest.Tenant, rs []*manifest.Resource) ([]*manifest.Resource, manifest.Diagnostics) {
+	var apps, out []*manifest.Resource
+	for _, r := range rs {
+		if r.Kind == Kind {
+			apps = append(apps, r)
+		} else {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(apps, func(a, b *manifest.Resource) int { return strings.Compare(a.Name, b.Name) })
+	e := &expansion{domain: t.Domain, several: len(apps) > 1, shared: map[string]*manifest.Resource{}}
+	for _, r := range out {
+		if r.Address() == "TenantSettings/tenant" {
+			e.shared[r.Address()] = r
+		}
+	}
+	for _, app := range apps {
+		e.app(app)
+	}
+	if e.several {
+		e.sharedAction(apps)
+	}
+	return append(out, e.out...), e.problems
+}
+
+type expansion struct {
+	domain   string
+	several  bool
+	shared   map[string]*manifest.Resource
+	out      []*manifest.Resource
+	problems manifest.Diagnostics
+	loginURL []loginURL
+}
+
+// loginURL is where an application's users begin to log in.
+type loginURL struct {
+	client any // the application's client id, or a reference to it
+	url    any
+}
+
+// app adds the objects of one application.
+func (e *expansion) app(r *manifest.Resource) {
+	section := func(name string) map[string]any {
+		m, _ := r.Spec[name].(map[string]any)
+		return m
+	}
+	appAddress := "Client/" + r.Name + ".app"
+	lookup := e.add(r, "Client", r.Name+".app", section("app"))
+	lookup.Meta.Existing = true
+	clientID := section("app")["client_id"]
+	if clientID == nil {
+		clientID = manifest.Ref(appAddress, "client_id")
+	}
+
+	api := override(guideAPI(), section("api"))
+	e.share(r, "ResourceServer", "express", api)
+	identifier := api["identifier"]
+
+	role := section("role")
+	permissions := []any{map[string]any{"resource_server_identifier": identifier, "permission_name": ScopeSSO}}
+	if existing, ok := role["existing"]; ok {
+		e.share(r, "Role", "express-admin", map[string]any{"name": existing, "permissions": permissions}).Meta.Existing = true
+	} else {
+		spec := guideRole()
+		spec["permissions"] = permissions
+		e.share(r, "Role", "express-admin", override(spec, role))
+	}
+
+	oin := manifest.Clone(section("oin_client"))
+	key := oin["public_key"]
+	delete(oin, "public_key")
+	client := e.add(r, "Client", r.Name+".okta-oin", override(guideClient(clientID, key), oin))
+	client.Meta.Match = map[string]any{"client_metadata." + metadataApp: clientID}
+	if e.several {
+		// No token may be issued for this client before the Action knows its application.
+		client.Meta.After = append(client.Meta.After, actionAddress)
+	}
+
+	e.add(r, "ClientGrant", r.Name+".okta-oin", override(map[string]any{
+		"client_id": manifest.Ref(client.Address(), "client_id"),
+		"audience":  "https://" + e.domain + "/api/v2/",
+		"scope":     guideScopes(),
+	}, section("grant")))
+
+	e.loginURL = append(e.loginURL, loginURL{clientID, r.Spec["init_login_url"]})
+	if !e.several {
+		spec := guideAction()
+		spec["secrets"] = map[string]any{
+			secretLoginURL:   r.Spec["init_login_url"],
+			secretIdentifier: identifier,
+			secretDomain:     "https://" + e.domain,
+		}
+		action := e.add(r, "Action", r.Name+".post-login", placed(override(spec, section("action"))))
+		action.Meta.Formerly = []string{actionAddress}
+	}
+
+	e.share(r, "TenantSettings", "tenant", override(map[string]any{
+		"flags": map[string]any{"use_scope_descriptions_for_consent": true},
+	}, section("tenant_settings")))
+}
+
+const actionAddress = "Action/express.post-login"
+
+// sharedAction adds the one Action that serves all applications of the tenant: with
+// one deployment the claims of all of them change together (docs/decisions/0002).
+func (e *expansion) sharedAction(apps []*manifest.Resource) {
+	first := apps[0]
+	section, _ := first.Spec["action"].(map[string]any)
+	spec := guideAction()
+	spec["code"] = appsCode
+	merged := override(spec, section)
+	var former []string
+	for _, app := range apps {
+		other, _ := app.Spec["action"].(map[string]any)
+		if !reflect.DeepEqual(section, other) {
+			e.problem(app, "spec.action", "the applications of one tenant share one Action, and "+first.Address()+" asks for another one",
+				"Write the same spec.action in both, or leave it out of both.")
+		}
+		former = append(former, "Action/"+app.Name+".post-login")
+	}
+	var parts []any
+	for i, l := range e.loginURL {
+		if _, secret := manifest.AsSecret(l.url); secret {
+			e.problem(apps[i], "spec.init_login_url", "a sensitive login URL can't be shared by several applications", "Give the URL as it is; it is no secret: the token carries it to Okta.")
+			return
+		}
+		sep := ","
+		if i == 0 {
+			sep = "{"
+		}
+		url, err := json.Marshal(l.url)
+		if err != nil {
+			panic("express: not JSON: " + err.Error()) // a programming error, never input
+		}
+		parts = append(parts, sep+`"`, l.client, `":`+string(url))
+	}
+	parts = append(parts, "}")
+	identifier := e.shared["ResourceServer/express"].Spec["identifier"]
+	own, _ := merged["secrets"].(map[string]any)
+	merged["secrets"] = override(map[string]any{
+		secretLoginURLs:  manifest.Join(parts...),
+		secretIdentifier: identifier,
+		secretDomain:     "https://" + e.domain,
+	}, own)
+	action := e.add(first, "Action", "express.post-login", placed(merged))
+	action.Meta.Formerly = former
+}
+
+// placed lets an explicit null take the Action out of the flow.
+func placed(spec map[string]any) map[string]any {
+	if spec["bind"] == nil {
+		delete(spec, "bind")
+	}
+	return spec
+}
+
+// add makes a resource that comes from r.
+func (e *expansion) add(r *manifest.Resource, kind, name string, spec map[string]any) *manifest.Resource {
+	out := &manifest.Resource{
+		Kind: kind, Name: name, Spec: spec, Secrets: r.Secrets, Pos: r.Pos, Positions: r.Positions, From: r.Address(),
+		Meta: manifest.Meta{
+			Labels: r.Meta.Labels, Acknowledge: r.Meta.Acknowledge, PreventDestroy: r.Meta.PreventDestroy,
+			AssumeSecretsUnchanged: r.Meta.AssumeSecretsUnchanged, After: slices.Clone(r.Meta.After),
+		},
+	}
+	e.out = append(e.out, out)
+	return out
+}
+
+// share adds a resource that all applications of the tenant have in common. What is
+// there already is completed; where the two contradict each other it is an error.
+func (e *expansion) share(r *manifest.Resource, kind, name string, spec map[string]any) *manifest.Resource {
+	address := kind + "/" + name
+	there := e.shared[address]
+	if there == nil {
+		out := e.add(r, kind, name, spec)
+		e.shared[address] = out
+		return out
+	}
+	if path := contradiction(there.Spec, spec, ""); path != "" {
+		from := there.From
+		if from == "" {
+			from = there.Address()
+		}
+		e.problem(r, "", fmt.Sprintf("%s is shared by the whole tenant, and %s (%s) asks for another value of %s", address, from, there.Pos, path),
+			"Give both the same value, or leave it out of one of them.")
+		return there
+	}
+	there.Spec = override(there.Spec, spec)
+	return there
+}
+
+// contradiction returns the path of the first value that a and b both have and differ in.
+func contradiction(a, b map[string]any, at string) string {
+	for _, k := range manifest.Keys(b) {
+		have, both := a[k]
+		if !both || reflect.DeepEqual(have, b[k]) {
+			continue
+		}
+		x, ok1 := have.(map[string]any)
+		y, ok2 := b[k].(map[string]any)
+		if !ok1 || !ok2 {
+			return at + k
+		}
+		if p := contradiction(x, y, at+k+"."); p != "" {
+			return p
+		}
+	}
+	return ""
+}
+
+// override lays over on base: objects field by field, all else as a whole. null stays,
+// for it clears a field.
+func override(base, over map[string]any) map[string]any {
+	out := manifest.Clone(base)
+	for k, v := range over {
+		b, ok1 := out[k].(map[string]any)
+		o, ok2 := v.(map[string]any)
+		if _, secret := manifest.AsSecret(v); ok1 && ok2 && !secret && len(o) > 0 {
+			out[k] = override(b, o)
+		} else {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func (e *expansion) problem(r *manifest.Resource, path, summary, detail string) {
+	e.problems = append(e.problems, manifest.Diagnostic{
+		Severity: manifest.Error, Pos: r.At(path), Address: r.Address(), Path: path, Summary: summary, Detail: detail,
+	})
+}

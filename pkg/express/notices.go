@@ -1,0 +1,83 @@
+package express
+
+import (
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/manifest"
+)
+
+// Notices tells what a reviewer of Express Configuration must know: its generation,
+// and prerequisites that are unmet as far as v, what planning read, shows.
+func Notices(rs []*manifest.Resource, v *kind.View) []kind.Notice {
+	var out []kind.Notice
+	configured := false
+	for _, r := range rs {
+		if r.From == "" {
+			continue
+		}
+		if !configured {
+			configured = true
+			out = append(out, generation(r.From))
+			out = append(out, connections(r.From, v)...)
+		}
+		if r.Kind != "Client" {
+			continue
+		}
+		switch {
+		case r.Meta.Existing:
+			out = append(out, organizations(r, v)...)
+		case r.Spec["credentials"] == nil:
+			out = append(out, kind.Notice{
+				ID: "oin-key-missing", Address: r.Address(), Level: kind.Warn,
+				Summary: "The client for Okta has no key yet, so Okta can't sign in as it",
+				Detail:  "Okta sends a public key once it knows the client_id. Put it beside the manifest, name it in oin_client.public_key and apply again.",
+			})
+		}
+	}
+	return out
+}
+
+// generation: facts §1.1 and §1.3.
+func generation(address string) kind.Notice {
+	return kind.Notice{
+		ID: "classic-generation", Address: address, Level: kind.Info,
+		Summary: "This is the first generation of Express Configuration, which Okta called deprecated in November 2025",
+		Detail:  "It goes on working. Auth0 has since built a second one in (app type express_configuration), without Action and manual grant; ecplan does not set that up.",
+	}
+}
+
+// connections: Auth0 wants application connections disabled (facts §1.2 h). The flag
+// is on by default, so a tenant that does not show it has it on.
+func connections(address string, v *kind.View) []kind.Notice {
+	settings, ok := v.Answers[kind.Read{Path: "tenants/settings"}.Key()].(map[string]any)
+	if !ok {
+		return nil
+	}
+	flags, _ := settings["flags"].(map[string]any)
+	if on, set := flags["enable_client_connections"].(bool); set && !on {
+		return nil
+	}
+	return []kind.Notice{{
+		ID: "client-connections-enabled", Address: address, Level: kind.Warn,
+		Summary: "The tenant enables new connections for every application (flags.enable_client_connections)",
+		Detail:  "Auth0's prerequisites for Express Configuration want it off, so that a customer's connection serves the intended application only. Set it in tenant_settings.flags if no other set-up counts on it.",
+	}}
+}
+
+// organizations: the application's users log in through organizations.
+func organizations(r *manifest.Resource, v *kind.View) []kind.Notice {
+	clients, _ := v.Answers[kind.Read{Path: "clients", Query: "is_global=false"}.Key()].([]any)
+	for _, c := range clients {
+		m, _ := c.(map[string]any)
+		same := m["client_id"] == r.Spec["client_id"] || r.Spec["client_id"] == nil && m["name"] == r.Spec["name"]
+		usage, _ := m["organization_usage"].(string)
+		if !same || usage == "allow" || usage == "require" {
+			continue
+		}
+		return []kind.Notice{{
+			ID: "app-without-organizations", Address: r.Address(), Level: kind.Warn,
+			Summary: "The application does not let users log in through organizations (organization_usage)",
+			Detail:  "Okta enables each customer's connection for an organization of the tenant. Set organization_usage of the application to allow or require.",
+		}}
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/manifest"
+	"github.com/ecplan/ecplan/pkg/planner"
+)
+
+// sideBySide is how many tenants are worked on at once.
+const sideBySide = 16
+
+// PlanAll plans for each target. A tenant without a plan is an entry with an error,
+// not the end of the others'.
+func PlanAll(ctx context.Context, ts []*Target, tool string) *planner.Plan {
+	p := &planner.Plan{Format: planner.Format, Tool: tool, Tenants: make([]planner.TenantPlan, len(ts))}
+	var g errgroup.Group
+	g.SetLimit(sideBySide)
+	for i, t := range ts {
+		p.ManifestDigest = t.ManifestDigest
+		g.Go(func() error {
+			tp, err := t.Plan(ctx)
+			if err != nil {
+				tp = planner.TenantPlan{Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Error: err.Error()}
+			}
+			p.Tenants[i] = tp
+			return nil
+		})
+	}
+	_ = g.Wait() // no function returns an error
+	p.Seal()
+	return p
+}
+
+// Covered returns the targets that a saved plan is about. A plan for a tenant that
+// is not among them is an error.
+func Covered(ts []*Target, saved *planner.Plan) ([]*Target, error) {
+	var out []*Target
+	for _, tp := range saved.Tenants {
+		i := slices.IndexFunc(ts, func(t *Target) bool { return t.Tenant.Name == tp.Tenant })
+		if i < 0 {
+			return nil, fmt.Errorf("the saved plan is for the tenant %q, which the manifests do not declare or --tenant leaves out; nothing was changed", tp.Tenant)
+		}
+		out = append(out, ts[i])
+	}
+	return out, nil
+}
+
+// Stale is the finding that a plan would be made differently now.
+type Stale struct {
+	// Why lists what differs, a sentence each.
+	Why []string
+}
+
+func (e *Stale) Error() string {
+	return "the plan is stale, and nothing was changed. Since it was made:\n  - " + strings.Join(e.Why, "\n  - ") +
+		"\nPlan again and review what is new."
+}
+
+// Fresh returns nil if the plan made now would do exactly what the saved one says,
+// else a *Stale that tells the difference. What plays no part in the plan may change.
+func Fresh(saved, now *planner.Plan) error {
+	var why []string
+	if saved.ManifestDigest != now.ManifestDigest {
+		why = append(why, "the manifests, or files and variables that they use, have changed")
+	}
+	for _, tp := range saved.Tenants {
+		i := slices.IndexFunc(now.Tenants, func(t planner.TenantPlan) bool { return t.Tenant == tp.Tenant })
+		switch {
+		case tp.Error != "":
+			why = append(why, tp.Tenant+" had no plan: "+tp.Error)
+		case i < 0:
+			why = append(why, tp.Tenant+" is not planned for")
+		case now.Tenants[i].Error != "":
+			why = append(why, tp.Tenant+" can't be planned for: "+now.Tenants[i].Error)
+		case now.Tenants[i].Checksum != tp.Checksum:
+			why = append(why, differences(tp, now.Tenants[i])...)
+		}
+	}
+	if len(why) == 0 {
+		return nil
+	}
+	return &Stale{Why: why}
+}
+
+// differences tells in which steps and objects two plans for one tenant differ.
+func differences(old, now planner.TenantPlan) []string {
+	var why []string
+	if old.Domain != now.Domain {
+		why = append(why, fmt.Sprintf("%s: the domain was %s and is %s", old.Tenant, old.Domain, now.Domain))
+	}
+	then := map[string]kind.Step{}
+	for _, s := range old.Steps {
+		then[s.ID] = s
+	}
+	explained := map[string]bool{}
+	for _, s := range now.Steps {
+		o, both := then[s.ID]
+		delete(then, s.ID)
+		switch {
+		case !both:
+			why = append(why, fmt.Sprintf("%s: %s would have to be changed as well (%s: %s)", now.Tenant, s.Address, s.Action, s.Reason))
+			explained[s.Address] = true
+		case planner.Digest(o) != planner.Digest(s):
+			why = append(why, fmt.Sprintf("%s: %s", now.Tenant, stepDifference(o, s)))
+			explained[s.Address] = true
+		}
+	}
+	for _, id := range manifest.Keys(then) {
+		why = append(why, fmt.Sprintf("%s: %s no longer needs to be changed (it was to %s: %s)", now.Tenant, then[id].Address, then[id].Action, then[id].Reason))
+		explained[then[id].Address] = true
+	}
+	for _, a := range manifest.Keys(now.Observed) {
+		if was, both := old.Observed[a]; (!both || was != now.Observed[a]) && !explained[a] {
+			why = append(why, fmt.Sprintf("%s: %s has changed on the tenant", now.Tenant, a))
+		}
+	}
+	for _, a := range manifest.Keys(old.Observed) {
+		if _, both := now.Observed[a]; !both && !explained[a] {
+			why = append(why, fmt.Sprintf("%s: %s is no longer declared", now.Tenant, a))
+		}
+	}
+	if len(why) == 0 {
+		why = append(why, now.Tenant+": its steps differ in their order or what they need")
+	}
+	return why
+}
+
+// stepDifference tells how a step differs from the one that was planned.
+func stepDifference(old, now kind.Step) string {
+	var fields []string
+	was := map[string]kind.Change{}
+	for _, c := range old.Changes {
+		was[c.Path] = c
+	}
+	for _, c := range now.Changes {
+		o, both := was[c.Path]
+		delete(was, c.Path)
+		switch {
+		case !both:
+			fields = append(fields, c.Path+" would change as well")
+		case planner.Digest(o.Before) != planner.Digest(c.Before) && !c.Sensitive && !c.Code:
+			fields = append(fields, fmt.Sprintf("%s on the tenant was %s and is %s", c.Path, brief(o.Before), brief(c.Before)))
+		case planner.Digest(o) != planner.Digest(c):
+			fields = append(fields, c.Path+" would change differently")
+		}
+	}
+	for _, path := range manifest.Keys(was) {
+		fields = append(fields, path+" would no longer change")
+	}
+	if len(fields) == 0 {
+		return fmt.Sprintf("%s (%s) is not as it was when the plan was made", now.ID, now.Action)
+	}
+	return fmt.Sprintf("%s (%s): %s", now.ID, now.Action, strings.Join(fields, "; "))
+}
+
+// brief shows a value in few characters.
+func brief(v any) string {
+	if v == nil {
+		return "not set"
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "something else"
+	}
+	if r := []rune(string(b)); len(r) > 80 {
+		return string(r[:80]) + "…"
+	}
+	return string(b)
+}

@@ -1,0 +1,180 @@
+// Package fleet runs the pipeline for the tenants that a command addresses:
+// manifests are resolved and expanded, the tenant is read, a plan is made, and a
+// plan is carried out under the tenant's lock and journal.
+//
+// It does not know flags, terminals or formats; commands call it and show what it
+// returns.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ecplan/ecplan/pkg/express"
+	"github.com/ecplan/ecplan/pkg/journal"
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/manifest"
+	"github.com/ecplan/ecplan/pkg/planner"
+	"github.com/ecplan/ecplan/pkg/tenant"
+)
+
+// Target is one tenant with what the manifests want of it.
+type Target struct {
+	// Tenant is the manifest's word on the tenant; its credentials must go nowhere.
+	Tenant *manifest.Tenant
+	// Resources are expanded and linked.
+	Resources []*manifest.Resource
+	// ManifestDigest identifies what they were made from.
+	ManifestDigest string
+	// Store keeps runs, locks and fingerprints.
+	Store journal.Store
+	// Now is the time that plans are made at.
+	Now time.Time
+
+	client *tenant.Tenant
+}
+
+// Resolve makes the resources of one tenant from the manifests: filled in, expanded,
+// linked and checked. It sends nothing.
+func Resolve(set *manifest.Set, name string, in manifest.Inputs) (*manifest.Tenant, []*manifest.Resource, manifest.Diagnostics) {
+	t, rs, ds := set.Resolve(name, in)
+	if ds.Errors() > 0 {
+		return t, rs, ds.Sort()
+	}
+	rs, more := express.Expand(t, rs)
+	ds = append(ds, more...)
+	if ds.Errors() > 0 {
+		return t, rs, ds.Sort()
+	}
+	ds = append(ds, manifest.Link(rs)...)
+	for _, r := range rs {
+		if r.From != "" { // what people wrote was checked where they wrote it
+			ds = append(ds, manifest.CheckSpec(r)...)
+		}
+	}
+	return t, rs, ds.Sort()
+}
+
+// Open prepares a tenant for planning and applying. It sends nothing.
+func Open(set *manifest.Set, name string, in manifest.Inputs, store journal.Store, cfg tenant.Config) (*Target, manifest.Diagnostics) {
+	t, rs, ds := Resolve(set, name, in)
+	if ds.Errors() > 0 {
+		return nil, ds
+	}
+	cfg.Name, cfg.Domain, cfg.Insecure, cfg.CAFile = t.Name, t.Domain, t.Insecure, t.CAFile
+	cfg.Timeout, cfg.RateShare = t.Timeout, t.RateShare
+	cfg.ClientID, cfg.ClientSecret, cfg.PrivateKey, cfg.Token = t.Auth.ClientID, t.Auth.ClientSecret, t.Auth.PrivateKey, t.Auth.Token
+	client, err := tenant.Open(cfg)
+	if err != nil {
+		return nil, append(ds, manifest.Diagnostic{Severity: manifest.Error, Pos: t.Pos, Address: "Tenant/" + t.Name, Summary: err.Error()})
+	}
+	return &Target{Tenant: t, Resources: rs, ManifestDigest: set.Digest(in.Vars), Store: store, Now: in.Now, client: client}, ds
+}
+
+// Client is the connection to the tenant.
+func (t *Target) Client() *tenant.Tenant { return t.client }
+
+// Plan reads the tenant and plans. Findings that stand in the way are returned as
+// manifest.Diagnostics; what went wrong on the way as *tenant.Error.
+func (t *Target) Plan(ctx context.Context) (planner.TenantPlan, error) {
+	in, err := t.input(ctx)
+	if err != nil {
+		return planner.TenantPlan{}, err
+	}
+	if err := t.checkReadScopes(in.Identity); err != nil {
+		return planner.TenantPlan{}, err
+	}
+	view := &kind.View{}
+	for {
+		reads := planner.Reads(in, view)
+		if len(reads) == 0 {
+			break
+		}
+		answers, err := t.client.Read(ctx, reads)
+		if err != nil {
+			return planner.TenantPlan{}, err
+		}
+		view.Answer(answers)
+	}
+	p, ds := planner.Make(in, view)
+	return p, ds.Err()
+}
+
+func (t *Target) input(ctx context.Context) (planner.Input, error) {
+	id, err := t.client.Identity(ctx)
+	if err != nil {
+		return planner.Input{}, err
+	}
+	runs, err := journal.Load(t.Store, t.Tenant.Name, t.Tenant.Domain)
+	if err != nil {
+		return planner.Input{}, err
+	}
+	fingerprint, err := journal.Fingerprinter(t.Store)
+	if err != nil {
+		return planner.Input{}, err
+	}
+	return planner.Input{
+		Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Resources: t.Resources,
+		Records: journal.Fold(runs), Fingerprint: fingerprint, Now: t.Now, Notices: express.Notices,
+		Identity: planner.Identity{ClientID: id.ClientID, Scopes: id.Scopes, Known: id.Known},
+	}, nil
+}
+
+// checkReadScopes compares what planning will have to read with what the token allows,
+// and names all that is missing at once, with what apply would lack besides.
+func (t *Target) checkReadScopes(id planner.Identity) error {
+	if !id.Known {
+		return nil
+	}
+	reading, writing := map[string][]string{}, map[string][]string{}
+	note := func(into map[string][]string, scopes []string, why string) {
+		for _, s := range scopes {
+			if !slices.Contains(id.Scopes, s) && !slices.Contains(into[s], why) {
+				into[s] = append(into[s], why)
+			}
+		}
+	}
+	kinds := kind.All()
+	for _, r := range t.Resources {
+		k := kinds[r.Kind]
+		note(reading, k.Scopes.Read, r.Address())
+		if !r.Meta.Existing {
+			note(writing, k.Scopes.Create, "create "+r.Address())
+		}
+		note(writing, k.Scopes.Update, "update "+r.Address())
+		if _, keys := r.Spec["credentials"]; keys {
+			note(reading, []string{"read:client_credentials"}, "the keys of "+r.Address())
+			note(writing, []string{"create:client_credentials", "update:client_credentials"}, "the keys of "+r.Address())
+		}
+	}
+	if len(reading) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "the credentials of tenant %s may not read what planning needs. Grant the client these scopes of the Management API:", t.Tenant.Name)
+	for _, s := range manifest.Keys(reading) {
+		fmt.Fprintf(&b, "\n  %-26s to read %s", s, strings.Join(reading[s], ", "))
+	}
+	if len(writing) > 0 {
+		fmt.Fprintf(&b, "\nand, to apply, as far as changes turn out to be needed:")
+		for _, s := range manifest.Keys(writing) {
+			fmt.Fprintf(&b, "\n  %-26s to %s", s, strings.Join(writing[s], ", "))
+		}
+	}
+	return errors.New(b.String())
+}
+
+// secrets returns the sensitive values of the resources, by address and path.
+func (t *Target) secrets() map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for _, r := range t.Resources {
+		if len(r.Secrets) > 0 {
+			out[r.Address()] = r.Secrets
+		}
+	}
+	return out
+}

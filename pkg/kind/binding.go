@@ -1,0 +1,387 @@
+package kind
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/ecplan/ecplan/pkg/manifest"
+)
+
+// A binding is an Action's place in a trigger's flow. Auth0 replaces the list of a
+// trigger as a whole and gives new binding ids each time (facts §3.6): so the list
+// is read, changed by one Action, guarded and written, and entries are told apart
+// by the Action's id.
+
+const mostBound = 20 // facts §3.6
+
+// recordedBinding is the field under which a run records that it bound an Action.
+const recordedBinding = "bind"
+
+// flows reports whether d has to do with a trigger's flow.
+func flows(d Desired) bool {
+	return d.Spec["bind"] != nil || len(d.Record.Merged[recordedBinding]) > 0 || d.Removing
+}
+
+func bindingsRead(d Desired, trigger string) Read {
+	return Read{Path: "actions/triggers/" + url.PathEscape(trigger) + "/bindings", List: "bindings", Scopes: actions.scopes.Read, For: d.Address()}
+}
+
+// bindingsOf returns the entries of a trigger's flow in their order.
+func bindingsOf(d Desired, v *View, trigger string) ([]any, bool) {
+	items, ok := v.Items(bindingsRead(d, trigger))
+	out := []any{}
+	for _, b := range items {
+		out = append(out, map[string]any{"id": dig(b, "action", "id"), "name": dig(b, "action", "name"), "display_name": b["display_name"]})
+	}
+	return out, ok
+}
+
+// flow is a trigger's list while it is being changed.
+type flow []map[string]any
+
+func (f flow) index(id any) int {
+	ref, isRef, _ := refOf(id)
+	return slices.IndexFunc(f, func(e map[string]any) bool {
+		r, is, _ := refOf(e["id"])
+		return isRef == is && (isRef && r == ref || !isRef && e["id"] == id)
+	})
+}
+
+func refOf(v any) (string, bool, string) {
+	a, attr, ok := manifest.AsRef(v)
+	return a, ok, attr
+}
+
+func (f flow) named(name string) int {
+	return slices.IndexFunc(f, func(e map[string]any) bool { return e["name"] == name })
+}
+
+func (f flow) list(member string) []any {
+	out := make([]any, len(f))
+	for i, e := range f {
+		out[i] = e[member]
+	}
+	return out
+}
+
+func (f flow) names() []string {
+	out := make([]string, len(f))
+	for i, e := range f {
+		out[i] = fmt.Sprint(e["name"])
+	}
+	return out
+}
+
+func (f flow) tree() []any {
+	out := make([]any, len(f))
+	for i, e := range f {
+		out[i] = e
+	}
+	return out
+}
+
+// bound is one declared Action that has to do with a flow.
+type bound struct {
+	d       Desired
+	o       Observed
+	entry   map[string]any
+	rule    map[string]any // spec.bind; nil to take it out
+	display string
+}
+
+// bindingSteps brings the flows of all triggers to what the declared Actions ask
+// for: one write for each Action whose place changes.
+func bindingSteps(ds []Desired, os []Observed, _ *View) ([]Step, error) {
+	byTrigger := map[string][]bound{}
+	for i, d := range ds {
+		if !flows(d) || d.Removing {
+			continue
+		}
+		b := bound{d: d, o: os[i]}
+		b.rule, _ = d.Spec["bind"].(map[string]any)
+		name := text(d.Spec, "name")
+		display := text(d.Spec, "display_name")
+		if display == "" {
+			display = name
+		}
+		b.entry = map[string]any{"id": self(d, os[i], "id"), "name": name, "display_name": display}
+		byTrigger[text(d.Spec, "trigger")] = append(byTrigger[text(d.Spec, "trigger")], b)
+	}
+	var steps []Step
+	for _, trigger := range manifest.Keys(byTrigger) {
+		more, err := triggerSteps(trigger, byTrigger[trigger])
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, more...)
+	}
+	return steps, nil
+}
+
+func triggerSteps(trigger string, ours []bound) ([]Step, error) {
+	var current flow = objects(ours[0].o.Spec["bindings"])
+	final, err := arrange(trigger, current, ours)
+	if err != nil {
+		return nil, err
+	}
+	if len(final) > mostBound {
+		return nil, fmt.Errorf("%d Actions would be bound to %s, and Auth0 takes at most %d", len(final), trigger, mostBound)
+	}
+	var steps []Step
+	previous := ""
+	move := func(b bound, next flow) {
+		s := bindStep(b, trigger, current, next)
+		if previous != "" {
+			s.Needs = append(s.Needs, previous)
+		}
+		previous = s.ID
+		steps = append(steps, s)
+		current = next
+	}
+	for _, b := range ours {
+		next := slices.Clone(current)
+		if exclusive, _ := b.d.Spec["exclusive"].(bool); exclusive {
+			next = slices.DeleteFunc(next, func(e map[string]any) bool { return final.index(e["id"]) < 0 && !isOurs(e, ours) })
+		}
+		if i := next.index(b.entry["id"]); i >= 0 && (final.index(b.entry["id"]) < 0 || !keepsPlace(next, final, i)) {
+			next = slices.Delete(next, i, i+1)
+		}
+		if at := final.index(b.entry["id"]); at >= 0 && next.index(b.entry["id"]) < 0 {
+			next = slices.Insert(next, place(next, final, at), final[at])
+		}
+		if !slices.Equal(next.names(), current.names()) {
+			move(b, next)
+		}
+	}
+	return steps, nil
+}
+
+func isOurs(e map[string]any, ours []bound) bool {
+	return slices.ContainsFunc(ours, func(b bound) bool { return flow{e}.index(b.entry["id"]) == 0 })
+}
+
+// keepsPlace reports whether the entry at i stands between the others as final wants it.
+func keepsPlace(list, final flow, i int) bool {
+	at := final.index(list[i]["id"])
+	for j, e := range list {
+		if f := final.index(e["id"]); f >= 0 && (j < i) != (f < at) && j != i {
+			return false
+		}
+	}
+	return true
+}
+
+// place finds where final[at] goes in list: behind the nearest entry before it that is there.
+func place(list, final flow, at int) int {
+	for i := at - 1; i >= 0; i-- {
+		if j := list.index(final[i]["id"]); j >= 0 {
+			return j + 1
+		}
+	}
+	return 0
+}
+
+// arrange returns the flow that the declared Actions ask for. An Action that is
+// bound and asks for no place stays where it is; others keep their order.
+func arrange(trigger string, current flow, ours []bound) (flow, error) {
+	list := slices.Clone(current)
+	for _, b := range ours {
+		if exclusive, _ := b.d.Spec["exclusive"].(bool); exclusive {
+			list = slices.DeleteFunc(list, func(e map[string]any) bool { return !isOurs(e, ours) })
+		}
+	}
+	var first, last flow
+	for _, b := range ours {
+		i := list.index(b.entry["id"])
+		entry := b.entry
+		if i >= 0 && text(b.d.Spec, "display_name") == "" {
+			entry = list[i]
+		}
+		position := text(b.rule, "position")
+		if i >= 0 && (b.rule == nil || position != "") {
+			list = slices.Delete(list, i, i+1)
+		}
+		switch {
+		case b.rule == nil:
+		case position == "first":
+			first = append(first, entry)
+		case position == "last":
+			last = append(last, entry)
+		case i < 0:
+			list = append(list, entry)
+		}
+	}
+	list = slices.Concat(first, list, last)
+	for _, b := range ours {
+		var err error
+		if list, err = relate(trigger, list, b); err != nil {
+			return nil, err
+		}
+	}
+	for _, b := range ours { // what one asks for may break what another has got
+		again, err := relate(trigger, list, b)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(again.names(), list.names()) {
+			return nil, fmt.Errorf("the places that the manifest asks for in %s contradict each other; look at the bind of %s", trigger, b.d.Address())
+		}
+	}
+	return list, nil
+}
+
+// relate moves an Action that asks for a place before or after another one.
+func relate(trigger string, list flow, b bound) (flow, error) {
+	for _, relation := range []string{"before", "after"} {
+		name := text(b.rule, relation)
+		if name == "" {
+			continue
+		}
+		target, own := list.named(name), list.index(b.entry["id"])
+		if target < 0 {
+			return nil, fmt.Errorf("%s asks for a place %s the Action %q, which is not bound to %s. Bound there: %s", b.d.Address(), relation, name, trigger, listed(list.names()))
+		}
+		if relation == "before" && own < target || relation == "after" && own > target {
+			continue
+		}
+		entry := list[own]
+		list = slices.Delete(slices.Clone(list), own, own+1)
+		target = list.named(name)
+		if relation == "after" {
+			target++
+		}
+		list = slices.Insert(list, target, entry)
+	}
+	return list, nil
+}
+
+func bindStep(b bound, trigger string, from, to flow) Step {
+	was, is := from.index(b.entry["id"]) >= 0, to.index(b.entry["id"]) >= 0
+	s := newStep(b.d, b.o, "binding", Bind, "")
+	switch {
+	case !was && is:
+		s.Reason = "not bound to " + trigger
+	case was && !is:
+		s.Action, s.Reason = Unbind, "bound by an earlier run, and no longer declared"
+		if b.d.Removing {
+			s.Reason = "the Action is to be deleted"
+		}
+	default:
+		s.Reason = "the order of " + trigger + " differs from the manifest"
+	}
+	refs := make([]any, len(to))
+	for i, e := range to {
+		refs[i] = map[string]any{"ref": map[string]any{"type": "action_id", "value": e["id"]}, "display_name": e["display_name"]}
+	}
+	s.Request = Request{Method: "PATCH", Path: []any{"actions", "triggers", trigger, "bindings"}, Body: map[string]any{"bindings": refs}}
+	s.Scopes = actions.scopes.Update
+	s.Needs = []string{b.d.Address(), StepID(b.d.Address(), "deployment")}
+	s.Guard = &Guard{What: "the Actions bound to " + trigger + " and their order", Read: bindingsRead(b.d, trigger), Pick: "action.id", Want: from.list("id")}
+	s.Key["trigger"] = trigger
+	s.Before, s.After = map[string]any{"bindings": from.tree()}, map[string]any{"bindings": to.tree()}
+	s.Changes = []Change{{Path: trigger + " bindings", Op: "change", Before: anyList(from.names()), After: anyList(to.names())}}
+	var others []string
+	for _, e := range to {
+		if from.index(e["id"]) >= 0 && e["name"] != b.entry["name"] {
+			others = append(others, fmt.Sprint(e["name"]))
+		}
+	}
+	if len(others) > 0 {
+		s.Keeps = []string{fmt.Sprintf("%s %s bound, in the same order: %s.", count(len(others), "other Action", "other Actions"), plural(len(others), "stays", "stay"), listed(others))}
+	}
+	if was && !is {
+		s.Released = map[string][]string{recordedBinding: {trigger}}
+	}
+	if is && !was {
+		s.Merged = map[string][]string{recordedBinding: {trigger}}
+		s.Undo = Undo{Effect: Exact, How: "takes the Action out of " + trigger + "; the others stay"}
+	} else {
+		s.Undo = Undo{Effect: Exact, How: "puts the Action back at its place in " + trigger}
+	}
+	return s
+}
+
+// deleteAction unbinds the Action where it is bound, for Auth0 deletes no bound one,
+// and deletes it.
+func deleteAction(d Desired, o Observed) ([]Step, error) {
+	var steps []Step
+	var current flow = objects(o.Spec["bindings"])
+	if i := current.index(o.ID); i >= 0 {
+		b := bound{d: d, o: o, entry: current[i]}
+		steps = append(steps, bindStep(b, text(o.Spec, "trigger"), current, slices.Delete(slices.Clone(current), i, i+1)))
+	}
+	s := actions.deleteStep(d, o, Undo{Effect: None, How: "its secrets' values and its former versions are gone for good"})
+	s.Request.Path = []any{"actions", "actions", o.ID}
+	s.Needs = []string{StepID(d.Address(), "binding")}
+	s.Changes = slices.DeleteFunc(s.Changes, func(c Change) bool {
+		return strings.HasPrefix(c.Path, "bindings") || strings.HasPrefix(c.Path, "deployed_version")
+	})
+	return append(steps, s), nil
+}
+
+// restoreAction takes back what a run did to an Action. done are its steps in the
+// order in which they ran, o is the state now.
+func restoreAction(d Desired, o Observed, done []Step) ([]Step, error) {
+	var steps []Step
+	created := slices.ContainsFunc(done, func(s Step) bool { return s.Action == Create })
+	if created {
+		return deleteAction(d, o)
+	}
+	for _, s := range slices.Backward(done) {
+		if s.Part == "binding" {
+			if step, ok := unbindStep(d, o, s); ok {
+				steps = append(steps, step)
+			}
+		}
+	}
+	for _, s := range done {
+		id, _ := dig(s.Before, "deployed_version", "id").(string)
+		if s.Part == "binding" || s.Undo.Effect != Exact || id == "" {
+			continue
+		}
+		r := newStep(d, o, "deployment", Deploy, fmt.Sprintf("takes the Action back to version %v, with its code and its secrets' values", dig(s.Before, "deployed_version", "number")))
+		r.Request = Request{Method: "POST", Path: []any{"actions", "actions", o.ID, "versions", id, "deploy"}, Body: map[string]any{"update_draft": true}}
+		r.Scopes = actions.scopes.Create
+		r.Outputs = []string{"secrets"}
+		r.Before = map[string]any{"deployed_version": o.Spec["deployed_version"]}
+		r.After = map[string]any{"all_changes_deployed": true}
+		r.Await = deployed([]any{"actions", "actions", o.ID})
+		r.Await.Done["all_changes_deployed"] = true
+		r.Undo = redeployUndo(o)
+		return append(steps, r), nil
+	}
+	return steps, nil
+}
+
+// unbindStep makes the write that takes back one change of a flow: exactly if the
+// flow is still as the run left it, else by the one Action alone.
+func unbindStep(d Desired, o Observed, s Step) (Step, bool) {
+	var current, before, after flow = objects(o.Spec["bindings"]), objects(s.Before["bindings"]), objects(s.After["bindings"])
+	target := current
+	own := current.index(o.ID)
+	switch {
+	case slices.Equal(current.names(), after.names()):
+		target = slices.Clone(before)
+		for i, e := range target {
+			if at := current.index(e["id"]); at >= 0 {
+				target[i] = current[at]
+			}
+		}
+	case own >= 0 && before.index(o.ID) < 0:
+		target = slices.Delete(slices.Clone(current), own, own+1)
+	case own < 0 && before.index(o.ID) >= 0:
+		at := before.index(o.ID)
+		target = slices.Insert(slices.Clone(current), place(current, before, at), before[at])
+	}
+	if slices.Equal(target.names(), current.names()) {
+		return Step{}, false
+	}
+	trigger := text(s.Key, "trigger")
+	b := bound{d: d, o: o, entry: map[string]any{"id": o.ID, "name": text(o.Spec, "name")}}
+	step := bindStep(b, trigger, current, target)
+	step.Reason = "takes back the change of " + trigger
+	step.Needs = nil
+	return step, true
+}

@@ -1,0 +1,33 @@
+package kind
+
+import (
+	"fmt"
+	"time"
+)
+
+// expirySoon is how long before its end a key is worth a word.
+const expirySoon = 30 * 24 * time.Hour
+
+// clientNotices tells of keys that end soon or have ended, as far as the tenant says.
+func clientNotices(d Desired, o Observed) []Notice {
+	var out []Notice
+	if d.Now.IsZero() {
+		return nil
+	}
+	for _, c := range objects(o.Spec["credentials"]) {
+		end, err := time.Parse(time.RFC3339, text(c, "expires_at"))
+		if err != nil || end.Sub(d.Now) > expirySoon {
+			continue
+		}
+		verb := "expires on"
+		if end.Before(d.Now) {
+			verb = "expired on"
+		}
+		out = append(out, Notice{
+			ID: "key-expires", Address: d.Address(), Level: Warn,
+			Summary: fmt.Sprintf("The key %s %s %s", text(c, "kid"), verb, end.UTC().Format(time.DateOnly)),
+			Detail:  "From then on the client can't sign in with it. Put the next key into the manifest before.",
+		})
+	}
+	return out
+}

@@ -1,0 +1,70 @@
+package kind
+
+import "net/url"
+
+// ResourceServer is an API with its scopes (facts §3.1). It is found by its
+// identifier, which paths take in place of the id.
+var resourceServers = collectionOf{
+	path: "resource-servers", id: "id", title: "the API",
+	scopes: Scopes{
+		Read:   []string{"read:resource_servers"},
+		Create: []string{"create:resource_servers"},
+		Update: []string{"update:resource_servers"},
+		Delete: []string{"delete:resource_servers"},
+	},
+}
+
+func resourceServer() *Kind {
+	return &Kind{
+		Name: "ResourceServer", Rank: 10, Scopes: resourceServers.scopes,
+		Observe: observeResourceServer,
+		Steps: func(d Desired, o Observed) ([]Step, error) {
+			if !o.Exists {
+				s := resourceServers.createStep(d, body(d))
+				s.Outputs = []string{"id", "identifier"}
+				s.Merged = mergedIn(d)
+				return []Step{s}, nil
+			}
+			diff := compare(d, o)
+			if len(diff.changes) == 0 {
+				return nil, nil
+			}
+			if system, _ := o.Object["is_system"].(bool); system {
+				return nil, &Untouchable{"the API " + text(o.Object, "identifier")}
+			}
+			return []Step{resourceServers.updateStep(d, o, diff, resourceServers.path, o.ID)}, nil
+		},
+		Delete: func(d Desired, o Observed) ([]Step, error) {
+			return []Step{resourceServers.deleteStep(d, o, Undo{Effect: NewID, How: "creates the API again, under another id"})}, nil
+		},
+	}
+}
+
+func observeResourceServer(d Desired, v *View) (Observed, error) {
+	identifier, ok := known(d.Spec, "identifier")
+	if !ok {
+		return Observed{Pending: d.Waiting}, nil
+	}
+	var found map[string]any
+	if v.Many(d.Kind) {
+		items, ok := v.Items(Read{Path: "resource-servers", List: "resource_servers", Scopes: resourceServers.scopes.Read, For: d.Address()})
+		if !ok {
+			return Observed{Pending: true}, nil
+		}
+		for _, item := range items {
+			if text(item, "identifier") == identifier {
+				found = item
+			}
+		}
+	} else {
+		obj, ok := v.Object(Read{Path: "resource-servers/" + url.PathEscape(identifier), Scopes: resourceServers.scopes.Read, For: d.Address()})
+		if !ok {
+			return Observed{Pending: true}, nil
+		}
+		found = obj
+	}
+	if found == nil {
+		return Observed{}, nil
+	}
+	return Observed{Exists: true, ID: text(found, "id"), Object: found, Spec: found}, nil
+}

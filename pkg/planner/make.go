@@ -1,0 +1,207 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/manifest"
+)
+
+// Make compares in with the answers in v and returns the tenant's plan. v must have
+// all answers (see Reads). Diagnostics are findings that stand in the way of a plan;
+// with an error among them the plan is not to be used.
+func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
+	p := TenantPlan{Tenant: in.Tenant, Domain: in.Domain, Observed: map[string]string{}}
+	states := observe(in, v)
+	var ds manifest.Diagnostics
+	fail := func(s *state, err error) {
+		ds = append(ds, diagnose(s.desired.Resource, err))
+	}
+	owners := map[string]string{}
+	var steps []kind.Step
+	for _, s := range states {
+		address := s.desired.Address()
+		if s.err != nil {
+			fail(s, s.err)
+			continue
+		}
+		if s.found.Exists && s.found.ID != "" && !s.desired.Meta.Existing {
+			key := s.desired.Kind + " " + s.found.ID
+			if other, taken := owners[key]; taken {
+				fail(s, fmt.Errorf("%s and %s describe the same object of the tenant (%s). Declare it once, or tell the two apart by name or client_id", other, address, s.found.ID))
+				continue
+			}
+			owners[key] = address
+		}
+		p.Observed[address] = observedDigest(s)
+		if s.kind.Notices != nil {
+			p.Notices = append(p.Notices, s.kind.Notices(s.desired, s.found)...)
+		}
+		if s.desired.Meta.Existing && lookupOnly(s) {
+			continue
+		}
+		more, err := s.kind.Steps(s.desired, s.found)
+		if err != nil {
+			fail(s, err)
+			continue
+		}
+		if len(more) > 0 && in.Identity.ClientID != "" && s.found.ID == in.Identity.ClientID {
+			fail(s, fmt.Errorf("this is the client that ecplan signs in as (%s); it is never changed by a plan, for a mistake would lock everybody out. Change it by hand, or sign in as another client", s.found.ID))
+			continue
+		}
+		steps = append(steps, more...)
+	}
+	finish, err := finishAll(states, v)
+	ds = append(ds, err...)
+	steps = append(steps, finish...)
+	for i := range steps {
+		steps[i].Digest = p.Observed[steps[i].Address]
+	}
+	link(steps, states)
+	p.Steps = sequence(steps, states)
+	p.Unchanged = unchanged(states, steps)
+	p.Notices = append(p.Notices, scopeNotices(in, p.Steps)...)
+	if in.Notices != nil {
+		p.Notices = append(p.Notices, in.Notices(in.Resources, v)...)
+	}
+	p.Notices = acknowledge(p.Notices, in.Resources)
+	return p, ds.Sort()
+}
+
+// lookupOnly reports whether a resource says no more than how to find its object.
+func lookupOnly(s *state) bool {
+	for _, f := range manifest.Keys(s.desired.Spec) {
+		if f != "name" && f != "client_id" && f != "identifier" {
+			return false
+		}
+	}
+	return true
+}
+
+// observedDigest identifies what the plan used of an object: its id and the declared fields.
+func observedDigest(s *state) string {
+	if !s.found.Exists {
+		return ""
+	}
+	used := map[string]any{}
+	for f := range s.desired.Spec {
+		used[f] = s.found.Spec[f]
+	}
+	for _, f := range []string{"bindings", "spare_credentials", "all_changes_deployed", "deployed_version"} {
+		if v, ok := s.found.Spec[f]; ok {
+			used[f] = v
+		}
+	}
+	return Digest([]any{s.found.ID, used})
+}
+
+func finishAll(states []*state, v *kind.View) ([]kind.Step, manifest.Diagnostics) {
+	byKind := map[string][]*state{}
+	for _, s := range states {
+		if s.err == nil && s.kind.Finish != nil {
+			byKind[s.desired.Kind] = append(byKind[s.desired.Kind], s)
+		}
+	}
+	var steps []kind.Step
+	var out manifest.Diagnostics
+	for _, name := range manifest.Keys(byKind) {
+		group := byKind[name]
+		desired, found := make([]kind.Desired, len(group)), make([]kind.Observed, len(group))
+		for i, s := range group {
+			desired[i], found[i] = s.desired, s.found
+		}
+		more, err := group[0].kind.Finish(desired, found, v)
+		if err != nil {
+			out = append(out, diagnose(group[0].desired.Resource, err))
+		}
+		steps = append(steps, more...)
+	}
+	return steps, out
+}
+
+func diagnose(r *manifest.Resource, err error) manifest.Diagnostic {
+	summary, detail, _ := strings.Cut(err.Error(), "\n")
+	return manifest.Diagnostic{Severity: manifest.Error, Pos: r.Pos, Address: r.Address(), Summary: summary, Detail: detail}
+}
+
+// unchanged lists the addresses that no step touches.
+func unchanged(states []*state, steps []kind.Step) []string {
+	touched := map[string]bool{}
+	for _, s := range steps {
+		touched[s.Address] = true
+	}
+	var out []string
+	for _, s := range states {
+		if a := s.desired.Address(); s.err == nil && !touched[a] {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// scopeNotices compares the scopes that the steps need with those that the token has.
+func scopeNotices(in Input, steps []kind.Step) []kind.Notice {
+	if len(steps) == 0 {
+		return nil
+	}
+	if !in.Identity.Known {
+		return []kind.Notice{{
+			ID: "token-scopes-unknown", Level: kind.Info,
+			Summary: "The scopes of the access token can't be read, so they are not checked beforehand",
+			Detail:  "The token is opaque. If a scope is missing, Auth0 refuses the request and the run is taken back.",
+		}}
+	}
+	missing := MissingScopes(steps, in.Identity)
+	if len(missing) == 0 {
+		return nil
+	}
+	return []kind.Notice{{
+		ID: "scopes-missing", Level: kind.Warn,
+		Summary: "The credentials lack " + strings.Join(manifest.Keys(missing), ", "),
+		Detail:  scopeDetail(missing) + "Grant them to the client that ecplan signs in as; apply refuses to begin without them.",
+	}}
+}
+
+// MissingScopes returns the scopes that steps need and the token lacks, each with
+// the steps that need it.
+func MissingScopes(steps []kind.Step, id Identity) map[string][]string {
+	out := map[string][]string{}
+	if !id.Known {
+		return out
+	}
+	for _, s := range steps {
+		for _, scope := range s.Scopes {
+			if !slices.Contains(id.Scopes, scope) {
+				out[scope] = append(out[scope], fmt.Sprintf("%s %s", s.Action, s.ID))
+			}
+		}
+	}
+	return out
+}
+
+func scopeDetail(missing map[string][]string) string {
+	var b strings.Builder
+	for _, scope := range manifest.Keys(missing) {
+		fmt.Fprintf(&b, "%s is needed to %s.\n", scope, strings.Join(missing[scope], ", "))
+	}
+	return b.String()
+}
+
+// acknowledge notes the reasons that manifests give for accepting notices. A notice
+// of no resource can be acknowledged by any.
+func acknowledge(notices []kind.Notice, rs []*manifest.Resource) []kind.Notice {
+	for i := range notices {
+		n := &notices[i]
+		for _, r := range rs {
+			if reason, ok := r.Meta.Acknowledge[n.ID]; ok && (n.Address == "" || n.Address == r.Address() || n.Address == r.From) {
+				n.Acknowledged = reason
+			}
+		}
+	}
+	slices.SortStableFunc(notices, func(a, b kind.Notice) int {
+		return strings.Compare(a.ID+" "+a.Address, b.ID+" "+b.Address)
+	})
+	return notices
+}

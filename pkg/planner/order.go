@@ -1,0 +1,136 @@
+package planner
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/manifest"
+	"github.com/ecplan/ecplan/schemas"
+)
+
+// link completes what each step needs: the steps that make what its request refers
+// to, the steps on objects that its values name, and what resources ask for.
+func link(steps []kind.Step, states []*state) {
+	exists := map[string]bool{}
+	byAddress := map[string][]string{}
+	for _, s := range steps {
+		exists[s.ID] = true
+		byAddress[s.Address] = append(byAddress[s.Address], s.ID)
+	}
+	named := namedObjects(states)
+	after := map[string][]string{}
+	for _, st := range states {
+		after[st.desired.Address()] = st.desired.Meta.After
+	}
+	for i := range steps {
+		s := &steps[i]
+		needs := slices.Clone(s.Needs)
+		needs = append(needs, manifest.Refs([]any{s.Request.Path, s.Request.Body})...)
+		if s.Guard != nil {
+			needs = append(needs, manifest.Refs(s.Guard.Want)...)
+		}
+		for _, a := range namedBy(schemas.Rules(s.Kind()), s.After, named) {
+			if a != s.Address {
+				needs = append(needs, byAddress[a]...)
+			}
+		}
+		for _, a := range after[s.Address] {
+			needs = append(needs, byAddress[a]...)
+		}
+		needs = slices.DeleteFunc(needs, func(id string) bool { return !exists[id] || id == s.ID })
+		sort.Strings(needs)
+		s.Needs = slices.Compact(needs)
+	}
+}
+
+// namedObjects maps "ResourceServer.identifier=https://…" to the address that declares it.
+func namedObjects(states []*state) map[string]string {
+	out := map[string]string{}
+	for _, s := range states {
+		for f, v := range s.desired.Spec {
+			if text, ok := v.(string); ok {
+				out[s.desired.Kind+"."+f+"="+text] = s.desired.Address()
+			}
+		}
+	}
+	return out
+}
+
+// namedBy lists the addresses that v's values name where the schema says that they
+// are references: a literal identifier is as good a reference as ${…}.
+func namedBy(rule *schemas.Rule, v any, named map[string]string) []string {
+	if rule == nil {
+		return nil
+	}
+	var out []string
+	switch v := v.(type) {
+	case map[string]any:
+		for _, k := range manifest.Keys(v) {
+			out = append(out, namedBy(rule.Field(k), v[k], named)...)
+		}
+	case []any:
+		for _, e := range v {
+			out = append(out, namedBy(rule.Items, e, named)...)
+		}
+	case string:
+		if a, ok := named[rule.Ref+"="+v]; ok && rule.Ref != "" {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// sequence puts the steps in an order in which they can run one after the other:
+// what is needed first, then by the kind's rank, the address, and the order in
+// which the kind gave them.
+func sequence(steps []kind.Step, states []*state) []kind.Step {
+	rank := map[string]int{}
+	for _, s := range states {
+		if s.kind != nil {
+			rank[s.desired.Address()] = s.kind.Rank
+		}
+	}
+	index := map[string]int{}
+	for i, s := range steps {
+		index[s.ID] = i
+	}
+	waiting := make([]int, len(steps))
+	then := make([][]int, len(steps))
+	for i, s := range steps {
+		waiting[i] = len(s.Needs)
+		for _, n := range s.Needs {
+			then[index[n]] = append(then[index[n]], i)
+		}
+	}
+	less := func(a, b int) bool {
+		x, y := steps[a], steps[b]
+		if rank[x.Address] != rank[y.Address] {
+			return rank[x.Address] < rank[y.Address]
+		}
+		if x.Address != y.Address {
+			return x.Address < y.Address
+		}
+		return a < b
+	}
+	var ready []int
+	for i := range steps {
+		if waiting[i] == 0 {
+			ready = append(ready, i)
+		}
+	}
+	sort.Slice(ready, func(i, j int) bool { return less(ready[i], ready[j]) })
+	var out []kind.Step
+	for len(ready) > 0 {
+		i := ready[0]
+		ready = ready[1:]
+		out = append(out, steps[i])
+		for _, j := range then[i] {
+			if waiting[j]--; waiting[j] == 0 {
+				at := sort.Search(len(ready), func(k int) bool { return less(j, ready[k]) })
+				ready = slices.Insert(ready, at, j)
+			}
+		}
+	}
+	return out
+}
