@@ -34,6 +34,7 @@ var beside = map[string][]string{
 
 // apart are packages outside of the layers, and who may import them besides tests.
 var apart = map[string][]string{
+	"examples":          {"cmd/ecplan"},
 	"internal/auth0sim": {"cmd/ecplan", "pkg/express"},
 }
 
