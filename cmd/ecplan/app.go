@@ -56,10 +56,12 @@ func Run(ctx context.Context, args []string, s Streams) int {
 		ErrWriter:              s.Err,
 		HideVersion:            true,
 		UseShortOptionHandling: false,
-		Metadata:               map[string]any{"streams": s},
-		Commands:               commands(),
-		ExitErrHandler:         func(*cli.Context, error) {},
-		OnUsageError:           usageError,
+		// A comma in --var or a path is a comma.
+		DisableSliceFlagSeparator: true,
+		Metadata:                  map[string]any{"streams": s},
+		Commands:                  commands(),
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              usageError,
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
@@ -81,7 +83,12 @@ func Run(ctx context.Context, args []string, s Streams) int {
 
 // commands lists every command; a command is one file beside this one.
 func commands() []*cli.Command {
-	return []*cli.Command{}
+	return []*cli.Command{
+		validateCommand(),
+		renderCommand(),
+		schemaCommand(),
+		simCommand(),
+	}
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {

@@ -1,0 +1,334 @@
+package auth0sim
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+const maxClientMetadata = 10 // OAS ClientMetadata
+
+func noClient() answer {
+	return failure(http.StatusNotFound, "inexistent_client", "The client does not exist") // REC-tf
+}
+
+// The fields of a client that a scope opens (facts §3.3).
+var (
+	alwaysReadable  = []string{"client_id", "app_type", "name", "description"}
+	secretFields    = []string{"client_secret", "client_authentication_methods", "signing_keys", "encryption_key"}
+	keyFields       = map[string]bool{"client_secret": true, "encryption_key": true}
+	authentication  = map[string]bool{"client_authentication_methods": true}
+	vaultPrivileged = "token_vault_privileged_access"
+)
+
+// showClient renders a client for someone who may read its secrets, or not.
+func (c *call) showClient(cl *client) obj {
+	secrets := c.who.has("read:client_keys", "read:client_credentials")
+	if !c.who.has("read:clients", "read:client_keys") {
+		out := obj{"client_id": cl.id}
+		for _, f := range alwaysReadable {
+			if v, given := cl.o[f]; given {
+				out[f] = v
+			}
+		}
+		if secrets {
+			c.addSecrets(out, cl)
+		}
+		return out
+	}
+	out := make(obj, len(cl.o)+6)
+	for k, v := range cl.o {
+		if k != "encryption_key" || secrets {
+			out[k] = v
+		}
+	}
+	out["client_id"] = cl.id
+	out["tenant"], _, _ = strings.Cut(c.t.domain, ".")
+	defaults(out, obj{"global": false, "callback_url_template": false}) // OAS Client; the recorder dropped them (facts, recorded §0)
+	if secrets {
+		c.addSecrets(out, cl)
+	}
+	return out
+}
+
+// addSecrets adds what only keys and credentials scopes show. client_secret and
+// token_endpoint_auth_method are gone while a credential method is in use and come
+// back after it (REC-tf ClientAuthenticationMethodsPrivateKeyJWT).
+func (c *call) addSecrets(out obj, cl *client) {
+	if len(cl.used) > 0 {
+		methods := obj{}
+		for method, settings := range cl.used {
+			methods[method] = settings
+		}
+		out["client_authentication_methods"] = methods
+	} else {
+		out["client_secret"] = cl.secret
+	}
+	out["signing_keys"] = []any{obj{"cert": signingCertificate(), "subject": "/CN=" + c.t.domain}}
+}
+
+// readableClient applies fields, and refuses fields that the scopes do not open.
+func (c *call) readableClient(cl *client) obj {
+	return c.fields(c.showClient(cl))
+}
+
+func (c *call) unreadable() *answer {
+	if c.query.Get("include_fields") == "false" || c.who.has("read:client_keys", "read:client_credentials") {
+		return nil
+	}
+	var closed []string
+	for _, f := range strings.Split(c.query.Get("fields"), ",") {
+		if slices.Contains(secretFields, strings.TrimSpace(f)) {
+			closed = append(closed, strings.TrimSpace(f))
+		}
+	}
+	if closed == nil {
+		return nil
+	}
+	// Terraform provider #774 (facts, recorded §10)
+	a := failure(http.StatusForbidden, "insufficient_scope", "You cannot read the following fields: %s", strings.Join(closed, ", "))
+	return &a
+}
+
+func (c *call) listClients() answer {
+	if fail := c.unreadable(); fail != nil {
+		return *fail
+	}
+	types := map[string]bool{}
+	for _, t := range strings.Split(c.query.Get("app_type"), ",") {
+		types[t] = true
+	}
+	is := func(want string, got bool) bool { return want == "" || got == (want == "true") }
+	items, place := listing(c, c.t.clients.all, func(cl *client) bool {
+		if c.query.Get("app_type") != "" && !types[cl.field("app_type")] {
+			return false
+		}
+		if id := c.query.Get("external_client_id"); id != "" && cl.field("external_client_id") != id {
+			return false
+		}
+		return is(c.query.Get("is_global"), truth(cl.o["global"])) && is(c.query.Get("is_first_party"), truth(cl.o["is_first_party"]))
+	}, c.readableClient)
+	return c.page(style{key: "clients", checkpoint: true}, items, place)
+}
+
+func (c *call) getClient() answer {
+	if fail := c.unreadable(); fail != nil {
+		return *fail
+	}
+	cl, found := c.t.clients.get(c.params["id"])
+	if !found {
+		return noClient()
+	}
+	return ok(c.readableClient(cl))
+}
+
+func (c *call) createClient() answer {
+	o := c.body
+	if _, inline := o["client_authentication_methods"]; inline && !c.who.has("create:client_credentials") {
+		// OAS POST /clients: the scope is required to configure them (facts §1.2).
+		return insufficient("any", []string{"create:client_credentials"})
+	}
+	id := c.t.draw.alnum(32)
+	if o["is_first_party"] == false && str(o["third_party_security_mode"]) == "strict" {
+		id = "tpc_" + c.t.draw.short(22) // REC-tf Client_ThirdPartySecurityMode
+	}
+	cl := &client{record: c.newRecord(id, o), secret: c.t.draw.alnum(64), used: map[string]obj{}}
+	inline, fail := c.takeInlineCredentials(cl, o)
+	if fail != nil {
+		return *fail
+	}
+	dropNulls(o)
+	clientDefaults(o)
+	if str(o["app_type"]) == "express_configuration" && len(cl.used) == 0 {
+		cl.used["private_key_jwt"] = obj{"credentials": []any{}} // REC-tf ClientExpressApp
+	}
+	if fail := c.checkClient(cl); fail != nil {
+		return *fail
+	}
+	c.t.clients.add(cl)
+	if str(o["app_type"]) == "express_configuration" {
+		c.t.grants.add(&grant{c.newRecord("cgr_"+c.t.draw.alnum(16), obj{ // REC-go TestClientGrant_ExpressConfiguration
+			"client_id": id, "audience": c.t.managementAPI(), "is_system": true, "subject_type": "client",
+			"scope": anys(strings.Fields(expressGrantScopes)),
+		})})
+	}
+	c.who = &bearer{all: true} // the answer to a create shows everything
+	out := clone(c.showClient(cl))
+	if inline != nil {
+		// facts §3.3: the whole credentials once; later reads have their ids alone.
+		for method, settings := range inline {
+			out["client_authentication_methods"].(obj)[method] = settings
+		}
+	}
+	return created(out)
+}
+
+func (c *call) updateClient() answer {
+	cl, found := c.t.clients.get(c.params["id"])
+	if !found {
+		return noClient()
+	}
+	if fail := c.closedForUpdate(); fail != nil {
+		return *fail
+	}
+	if len(c.body) == 0 {
+		return *c.invalidBody("Payload validation error: 'Too few properties defined (0), minimum 1'.")
+	}
+	// Checked on a copy: a refused PATCH changes nothing.
+	next := &client{record: cl.record, secret: cl.secret, credentials: cl.credentials, used: cl.used}
+	next.o = clone(cl.o)
+	if fail := c.applyClient(next); fail != nil {
+		return *fail
+	}
+	if fail := c.checkClient(next); fail != nil {
+		return *fail
+	}
+	cl.o, cl.secret, cl.used = next.o, next.secret, next.used
+	return ok(c.showClient(cl))
+}
+
+// closedForUpdate says which fields the scopes do not let be written (facts §9,
+// PATCH /clients: the message varies; its wording is UNCONFIRMED).
+func (c *call) closedForUpdate() *answer {
+	var closed []string
+	for _, f := range sortedKeys(c.body) {
+		open := c.who.has("update:clients")
+		switch {
+		case keyFields[f]:
+			open = c.who.has("update:client_keys")
+		case authentication[f]:
+			open = c.who.has("update:client_credentials")
+		case f == "signed_request_object" || f == "token_endpoint_auth_method":
+			open = open || c.who.has("update:client_credentials")
+		case f == vaultPrivileged:
+			open = c.who.has("update:client_token_vault_privileged_access")
+		}
+		if !open {
+			closed = append(closed, f)
+		}
+	}
+	if closed == nil {
+		return nil
+	}
+	a := failure(http.StatusForbidden, "insufficient_scope", "You cannot update the following fields: %s", strings.Join(closed, ", "))
+	return &a
+}
+
+// deepMerged are the settings whose objects PATCH merges instead of replacing them.
+var deepMerged = []string{
+	"client_metadata",       // REC-tf ClientMetadataBehavior
+	"jwt_configuration",     // REC-tf ClientAuthenticationMethodsTLSClientAuth
+	"signed_request_object", // REC-tf ClientAuthenticationMethodsSignedRequestObject
+	"mobile",                // REC-tf ClientMobile
+	"native_social_login",   // REC-tf ClientMobile
+}
+
+func (c *call) applyClient(cl *client) *answer {
+	if methods, given := c.body["client_authentication_methods"]; given {
+		delete(c.body, "client_authentication_methods")
+		cl.used = map[string]obj{}
+		if m, isObj := methods.(obj); isObj {
+			for method, settings := range m {
+				cl.used[method] = settings.(obj)
+			}
+		}
+	}
+	if secret, given := c.body["client_secret"]; given {
+		delete(c.body, "client_secret")
+		cl.secret = str(secret)
+	}
+	for _, key := range deepMerged {
+		mergeKey(cl.o, c.body, key)
+	}
+	merge(cl.o, c.body)
+	return nil
+}
+
+// checkClient checks what no schema states: the whole client as it would be.
+func (c *call) checkClient(cl *client) *answer {
+	o := cl.o
+	if len(cl.used) > 0 && o["token_endpoint_auth_method"] != nil {
+		// facts §3.3: mutually exclusive; wording UNCONFIRMED
+		return c.invalidBody("Payload validation error: 'token_endpoint_auth_method' and 'client_authentication_methods' cannot be set at the same time.")
+	}
+	if jwt, _ := o["jwt_configuration"].(obj); cl.used["private_key_jwt"] != nil && str(jwt["alg"]) == "HS256" {
+		// facts §3.3: must be RS256; wording UNCONFIRMED, an alg that is not set is let through
+		return c.invalidBody("jwt_configuration.alg must be RS256 when client_authentication_methods is configured.")
+	}
+	if fail := c.checkAttached(cl); fail != nil {
+		return fail
+	}
+	if meta, _ := o["client_metadata"].(obj); meta != nil {
+		if len(meta) > maxClientMetadata {
+			return c.invalidBody("Payload validation error: 'Too many properties defined (" + plain(float64(len(meta))) + "), maximum 10' on property client_metadata (Metadata associated with the client, in the form of an object with string values (max 255 chars)).")
+		}
+		for _, k := range sortedKeys(meta) {
+			if s, isString := meta[k].(string); !isString || len([]rune(s)) > 255 || len([]rune(k)) > 255 {
+				return c.invalidBody("Payload validation error: client_metadata property values must be of type: string and be at most 255 characters: " + k) // wording UNCONFIRMED
+			}
+		}
+	}
+	if str(o["organization_require_behavior"]) == "post_login_prompt" && o["oidc_conformant"] != true {
+		return c.invalidBody("organization_require_behavior post_login_prompt requires oidc_conformant to be true.") // OAS ClientOrganizationRequireBehaviorEnum; wording UNCONFIRMED
+	}
+	if o["is_first_party"] == false && (o["organization_usage"] != nil || o["organization_require_behavior"] != nil) {
+		a := failure(http.StatusForbidden, "operation_not_supported", "Organizations are only available to first party clients on user-based flows. Properties organization_usage and organization_require_behavior must be unset for third party clients.") // OAS
+		return &a
+	}
+	return c.checkExpress(o)
+}
+
+// checkExpress checks that what express_configuration names is there (facts §1.3).
+// That Auth0 looks the profiles up is UNCONFIRMED; unknown client ids pass.
+func (c *call) checkExpress(o obj) *answer {
+	e, _ := o["express_configuration"].(obj)
+	if e == nil || str(e["admin_login_domain"]) != "" {
+		return nil
+	}
+	return c.invalidBody("Payload validation error: 'String is too short (0 chars), minimum 1' on property express_configuration.admin_login_domain.")
+}
+
+func (c *call) deleteClient() answer {
+	cl, found := c.t.clients.get(c.params["id"])
+	if !found {
+		return noContent() // again 204 (facts §3.0)
+	}
+	if truth(cl.o["global"]) {
+		return badRequest("invalid_body", "Global client cannot be deleted.") // OAS
+	}
+	c.t.clients.remove(cl.id)
+	for _, g := range slices.Clone(c.t.grants.all) { // "deletes related config", facts §3.3
+		if g.field("client_id") == cl.id {
+			c.t.removeGrant(g.id)
+		}
+	}
+	for _, con := range c.t.connections.all {
+		con.clients = slices.DeleteFunc(con.clients, func(id string) bool { return id == cl.id })
+	}
+	return noContent()
+}
+
+func (c *call) rotateSecret() answer {
+	cl, found := c.t.clients.get(c.params["id"])
+	if !found {
+		return noClient()
+	}
+	if len(cl.used) > 0 {
+		return badRequest("invalid_body", "Cannot rotate the secret of a client that uses client_authentication_methods.") // facts §3.3; wording UNCONFIRMED
+	}
+	cl.secret = c.t.draw.alnum(64)
+	c.who = &bearer{all: true}
+	return ok(c.showClient(cl))
+}
+
+func (c *call) listClientConnections() answer {
+	cl, found := c.t.clients.get(c.params["id"])
+	if !found {
+		return failure(http.StatusNotFound, "inexistent_client", "Client does not exist.") // OAS
+	}
+	strategies := c.query["strategy"]
+	items, place := listing(c, c.t.connections.all, func(con *connection) bool {
+		return slices.Contains(con.clients, cl.id) && (len(strategies) == 0 || slices.Contains(strategies, con.field("strategy")))
+	}, func(con *connection) obj { return c.fields(c.showConnection(con)) })
+	return c.page(style{key: "connections", checkpoint: true, always: true}, items, place)
+}

@@ -1,0 +1,192 @@
+package auth0sim
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+)
+
+func noConnection() answer {
+	return failure(http.StatusNotFound, "inexistent_connection", "The connection does not exist") // REC-tf
+}
+
+// showConnection renders a connection; its options only for the scope that opens
+// them (OAS ConnectionForList, facts §3.9).
+func (c *call) showConnection(con *connection) obj {
+	o := maps.Clone(con.o)
+	o["id"] = con.id
+	o["enabled_clients"] = anys(con.clients)
+	if !c.who.has("read:connections_options") {
+		delete(o, "options")
+	}
+	return o
+}
+
+// readableConnection applies fields; some show whatever was asked (REC-tf
+// ConnectionClients).
+func (c *call) readableConnection(con *connection) obj {
+	return c.fields(c.showConnection(con), "id", "is_domain_connection", "authentication", "connected_accounts")
+}
+
+func (c *call) listConnections() answer {
+	strategies := append(slices.Clone(c.query["strategy"]), c.query["strategy[]"]...)
+	items, place := listing(c, c.t.connections.all, func(con *connection) bool {
+		return (len(strategies) == 0 || slices.Contains(strategies, con.field("strategy"))) &&
+			(c.query.Get("name") == "" || con.field("name") == c.query.Get("name"))
+	}, c.readableConnection)
+	return c.page(style{key: "connections", perPage: 100, checkpoint: true, capped: true, links: true}, items, place)
+}
+
+func (c *call) createConnection() answer {
+	o := c.body
+	name := str(o["name"])
+	if _, taken := c.t.connections.find(func(x *connection) bool { return x.field("name") == name }); taken {
+		return failure(http.StatusConflict, "", "A connection with the same name already exists") // facts §3.0; code UNCONFIRMED
+	}
+	con := &connection{clients: strs(o["enabled_clients"])}
+	delete(o, "enabled_clients")
+	dropNulls(o)
+	if fail := c.checkOptions(str(o["strategy"]), o); fail != nil {
+		return *fail
+	}
+	fillConnection(o)
+	c.hideConfiguration(o)
+	con.record = c.newRecord("con_"+c.t.draw.alnum(16), o)
+	c.t.connections.add(con)
+	return created(c.showConnection(con))
+}
+
+// checkOptions holds the rules about options that were recorded (facts, recorded §10).
+func (c *call) checkOptions(strategy string, o obj) *answer {
+	options, _ := o["options"].(obj)
+	attributes, _ := options["attributes"].(obj)
+	if strategy != "auth0" || attributes == nil {
+		return nil
+	}
+	if options["validation"] != nil {
+		return c.invalidBody("Cannot set both options.attributes and options.validation")
+	}
+	if options["requires_username"] != nil {
+		return c.invalidBody("Cannot set both options.attributes and options.requires_username")
+	}
+	active := 0
+	for _, name := range sortedKeys(attributes) {
+		a, _ := attributes[name].(obj)
+		id, _ := a["identifier"].(obj)
+		signup, _ := a["signup"].(obj)
+		if truth(id["active"]) {
+			active++
+			if status := str(signup["status"]); signup != nil && status != "" && status != "required" && len(attributes) == 1 {
+				return c.invalidBody("attribute " + name + " must also be required on signup") // REC-tf ConnectionOptionsAttrInactiveSignUpNegative
+			}
+		}
+		if unique, given := a["unique"].(bool); name == "email" && given && !unique && c.route.method == http.MethodPatch {
+			return c.invalidBody("cannot add non-unique email attribute") // REC-tf ConnectionAddEmailAttributeNonUnique
+		}
+	}
+	if active == 0 {
+		return c.invalidBody("attributes must contain one active identifier")
+	}
+	return nil
+}
+
+func (c *call) theConnection() (*connection, *answer) {
+	con, found := c.t.connections.get(c.params["id"])
+	if !found {
+		fail := noConnection()
+		return nil, &fail
+	}
+	return con, nil
+}
+
+func (c *call) getConnection() answer {
+	con, fail := c.theConnection()
+	if fail != nil {
+		return *fail
+	}
+	return ok(c.readableConnection(con))
+}
+
+func (c *call) updateConnection() answer {
+	con, fail := c.theConnection()
+	if fail != nil {
+		return *fail
+	}
+	body := c.body
+	if _, given := body["options"]; given && !c.who.has("update:connections_options", "update:connections") {
+		return insufficient("any", []string{"update:connections_options"}) // facts §3.9
+	}
+	if fail := c.checkOptions(con.field("strategy"), body); fail != nil {
+		return *fail
+	}
+	if clients, given := body["enabled_clients"]; given {
+		con.clients = strs(clients)
+		delete(body, "enabled_clients")
+	}
+	next := clone(con.o)
+	if _, given := body["display_name"]; !given && next["display_name"] != nil {
+		next["display_name"] = next["name"] // facts §3.9: omitted is reset to the name
+	}
+	former, _ := next["options"].(obj)
+	merge(next, body) // options are replaced as a whole (facts §3.9) …
+	if options, given := body["options"].(obj); given {
+		refillOptions(str(next["strategy"]), options, former) // … but for what Auth0 adds itself
+		next["options"] = options
+	}
+	c.hideConfiguration(next)
+	con.o = next
+	return ok(c.showConnection(con))
+}
+
+// deleteConnection is 202 with a time first, 204 when it is gone (facts §3.0).
+func (c *call) deleteConnection() answer {
+	if !c.t.connections.remove(c.params["id"]) {
+		return noContent()
+	}
+	for _, g := range c.t.organizations.all {
+		g.connections = slices.DeleteFunc(g.connections, func(x obj) bool { return x["connection_id"] == c.params["id"] })
+	}
+	return answer{status: http.StatusAccepted, body: obj{"deleted_at": stamp(c.now)}}
+}
+
+func (c *call) listConnectionClients() answer {
+	con, fail := c.theConnection()
+	if fail != nil {
+		return *fail
+	}
+	items := []obj{}
+	for _, id := range con.clients {
+		items = append(items, obj{"client_id": id})
+	}
+	return c.page(style{key: "clients", checkpoint: true, always: true}, items, nil)
+}
+
+func (c *call) updateConnectionClients() answer {
+	con, fail := c.theConnection()
+	if fail != nil {
+		return *fail
+	}
+	next := slices.Clone(con.clients)
+	for _, x := range c.items {
+		o := x.(obj) // by the schema
+		id := str(o["client_id"])
+		if _, found := c.t.clients.get(id); !found {
+			return noClient() // OAS
+		}
+		if truth(o["status"]) {
+			next = addOnce(next, id)
+		} else {
+			next = slices.DeleteFunc(next, func(had string) bool { return had == id })
+		}
+	}
+	con.clients = next
+	return noContent()
+}
+
+// connectionStatus is 200 for a connection that works (OAS GET /connections/{id}/status).
+func (c *call) connectionStatus() answer {
+	if _, fail := c.theConnection(); fail != nil {
+		return *fail
+	}
+	return answer{status: http.StatusOK}
+}

@@ -1,0 +1,430 @@
+package auth0sim
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Limits of A0-LIM, facts §3.8.
+const (
+	maxOrganizationConnections = 10
+	maxOrganizationMetadata    = 25
+)
+
+func noOrganization() answer {
+	return failure(http.StatusNotFound, "", "No organization found by that id or name") // REC-tf
+}
+
+func noOrganizationConnection() answer {
+	return failure(http.StatusNotFound, "", "No connection found by that id") // facts §3.0
+}
+
+// organizationDefaults are what organizations of 2026 show (facts §3.8).
+func organizationDefaults() obj {
+	return obj{"third_party_client_access": "block", "is_app_entitlement_active": false}
+}
+
+func organizationConnectionDefaults() obj {
+	return obj{"assign_membership_on_login": false, "is_signup_enabled": false, "show_as_button": true, "is_enabled": true, "organization_access_level": "none"}
+}
+
+func showOrganization(g *organization) obj {
+	o := maps.Clone(g.o)
+	o["id"] = g.id
+	if meta, _ := o["metadata"].(obj); meta != nil && len(meta) == 0 {
+		delete(o, "metadata") // REC-tf Organization
+	}
+	return o
+}
+
+func (c *call) listOrganizations() answer {
+	items, place := listing(c, c.t.organizations.all, nil, showOrganization)
+	if sort := c.query.Get("sort"); sort != "" {
+		field, direction, _ := strings.Cut(sort, ":")
+		slices.SortStableFunc(items, func(a, b obj) int {
+			n := cmp.Compare(str(a[field]), str(b[field]))
+			if direction == "-1" {
+				n = -n
+			}
+			return n
+		})
+	}
+	return c.page(style{key: "organizations", checkpoint: true, capped: true}, items, place)
+}
+
+func (c *call) createOrganization() answer {
+	o := c.body
+	if given := list(o["enabled_connections"]); len(given) > 0 && !c.who.has("create:organization_connections") {
+		return insufficient("any", []string{"create:organization_connections"}) // OAS: the second scope
+	}
+	name := str(o["name"])
+	if _, taken := c.t.organizations.find(func(g *organization) bool { return g.field("name") == name }); taken {
+		return organizationConflict()
+	}
+	g := &organization{memberRoles: map[string][]string{}}
+	for _, x := range list(o["enabled_connections"]) {
+		if fail := c.addConnection(g, x.(obj)); fail != nil {
+			return *fail
+		}
+	}
+	delete(o, "enabled_connections")
+	dropNulls(o)
+	defaults(o, organizationDefaults())
+	defaults(o, obj{"display_name": name}) // UNCONFIRMED; recordings always send it
+	if fail := c.checkMetadata(o); fail != nil {
+		return *fail
+	}
+	g.record = c.newRecord("org_"+c.t.draw.alnum(16), o)
+	c.t.organizations.add(g)
+	return created(showOrganization(g))
+}
+
+func organizationConflict() answer {
+	return failure(http.StatusConflict, "organization_conflict", "An organization with the same name already exists.") // facts §3.0
+}
+
+func (c *call) checkMetadata(o obj) *answer {
+	if meta, _ := o["metadata"].(obj); len(meta) > maxOrganizationMetadata {
+		return c.invalidBody("Payload validation error: 'Too many properties defined (" + plain(float64(len(meta))) + "), maximum 25' on property metadata.")
+	}
+	return nil
+}
+
+func (c *call) theOrganization() (*organization, *answer) {
+	g, found := c.t.organizations.get(c.params["id"])
+	if !found {
+		fail := noOrganization()
+		return nil, &fail
+	}
+	return g, nil
+}
+
+func (c *call) getOrganization() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail
+	}
+	return ok(showOrganization(g))
+}
+
+func (c *call) getOrganizationByName() answer {
+	g, found := c.t.organizations.find(func(g *organization) bool { return g.field("name") == c.params["name"] })
+	if !found {
+		return noOrganization()
+	}
+	return ok(showOrganization(g))
+}
+
+func (c *call) updateOrganization() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail
+	}
+	if name := str(c.body["name"]); name != "" {
+		if _, taken := c.t.organizations.find(func(x *organization) bool { return x != g && x.field("name") == name }); taken {
+			return organizationConflict()
+		}
+	}
+	if fail := c.checkMetadata(c.body); fail != nil {
+		return *fail
+	}
+	merge(g.o, c.body) // metadata is replaced (REC-tf Organization)
+	return ok(showOrganization(g))
+}
+
+func (c *call) deleteOrganization() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail // 404 again (facts §3.0)
+	}
+	for _, r := range slices.Clone(c.t.roles.all) { // its own roles go with it; UNCONFIRMED
+		if r.field("owner_id") == g.id {
+			c.t.roles.remove(r.id)
+		}
+	}
+	c.t.organizations.remove(g.id)
+	return noContent()
+}
+
+// addConnection puts a connection on an organization.
+func (c *call) addConnection(g *organization, body obj) *answer {
+	id := str(body["connection_id"])
+	if _, found := c.t.connections.get(id); !found {
+		fail := noOrganizationConnection()
+		return &fail
+	}
+	if g.connection(id) != nil {
+		fail := failure(http.StatusConflict, "", "The organization connection already exists.") // OAS
+		return &fail
+	}
+	if len(g.connections) >= maxOrganizationConnections {
+		fail := tooMany() // the limit is A0-LIM; the answer UNCONFIRMED
+		return &fail
+	}
+	defaults(body, organizationConnectionDefaults())
+	g.connections = append(g.connections, body)
+	return nil
+}
+
+func (g *organization) connection(id string) obj {
+	for _, x := range g.connections {
+		if str(x["connection_id"]) == id {
+			return x
+		}
+	}
+	return nil
+}
+
+// olderView says whether the path is .../enabled_connections, which shows only what
+// is enabled and knows nothing of is_enabled and organization_access_level.
+func (c *call) olderView() bool { return c.route.segments[2] == "enabled_connections" }
+
+func (c *call) showOrganizationConnection(x obj) obj {
+	o := maps.Clone(x)
+	if con, found := c.t.connections.get(str(x["connection_id"])); found {
+		o["connection"] = obj{"name": con.o["name"], "strategy": con.o["strategy"]}
+	}
+	if c.olderView() {
+		delete(o, "is_enabled")
+		delete(o, "organization_access_level")
+	}
+	return o
+}
+
+func (c *call) listOrganizationConnections() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail
+	}
+	items := []obj{}
+	for _, x := range g.connections {
+		if want := c.query.Get("is_enabled"); want != "" && truth(x["is_enabled"]) != (want == "true") || c.olderView() && !truth(x["is_enabled"]) {
+			continue
+		}
+		items = append(items, c.showOrganizationConnection(x))
+	}
+	key := "connections"
+	if c.olderView() {
+		key = "enabled_connections"
+	}
+	return c.page(style{key: key}, items, nil)
+}
+
+func (c *call) addOrganizationConnection() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail
+	}
+	if fail := c.addConnection(g, c.body); fail != nil {
+		return *fail
+	}
+	return created(c.showOrganizationConnection(c.body))
+}
+
+func (c *call) theOrganizationConnection() (*organization, obj, *answer) {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return nil, nil, fail
+	}
+	id := c.params["connection_id"] + c.params["connectionId"]
+	x := g.connection(id)
+	if x == nil {
+		fail := noOrganizationConnection()
+		return g, nil, &fail
+	}
+	return g, x, nil
+}
+
+func (c *call) getOrganizationConnection() answer {
+	_, x, fail := c.theOrganizationConnection()
+	if fail != nil {
+		return *fail
+	}
+	return ok(c.showOrganizationConnection(x))
+}
+
+func (c *call) updateOrganizationConnection() answer {
+	_, x, fail := c.theOrganizationConnection()
+	if fail != nil {
+		return *fail
+	}
+	merge(x, c.body)
+	return ok(c.showOrganizationConnection(x))
+}
+
+func (c *call) removeOrganizationConnection() answer {
+	g, x, fail := c.theOrganizationConnection()
+	if fail != nil {
+		if g == nil {
+			return *fail
+		}
+		return noContent() // UNCONFIRMED for the second time
+	}
+	g.connections = slices.DeleteFunc(g.connections, func(y obj) bool { return y["connection_id"] == x["connection_id"] })
+	return noContent()
+}
+
+func (c *call) listMembers() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail
+	}
+	items := []obj{}
+	for _, id := range g.members {
+		u, found := c.t.users.get(id)
+		if !found {
+			continue
+		}
+		o := obj{"user_id": id}
+		for _, f := range []string{"email", "name", "picture"} {
+			if v, given := u.o[f]; given {
+				o[f] = v
+			}
+		}
+		if strings.Contains(c.query.Get("fields"), "roles") { // OAS: only when asked for
+			o["roles"] = c.memberRoles(g, id)
+		}
+		items = append(items, c.fields(o))
+	}
+	// REC-tf OrganizationMemberRole: a page that is not empty always names a next one.
+	return c.page(style{key: "members", checkpoint: true, capped: true, alwaysNext: true}, items, nil)
+}
+
+func (c *call) addMembers() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail
+	}
+	ids := strs(c.body["members"])
+	for _, id := range ids {
+		if _, found := c.t.users.get(id); !found {
+			return badRequest("", "One or more of the users do not exist.") // UNCONFIRMED
+		}
+	}
+	for _, id := range ids {
+		g.members = addOnce(g.members, id)
+	}
+	return noContent()
+}
+
+func (c *call) removeMembers() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail
+	}
+	for _, id := range strs(c.body["members"]) {
+		g.members = slices.DeleteFunc(g.members, func(m string) bool { return m == id })
+		delete(g.memberRoles, id)
+	}
+	return noContent() // 204 again (facts §3.0)
+}
+
+// memberRoles lists the roles of a member by name (REC-tf OrganizationMemberRole).
+func (c *call) memberRoles(g *organization, member string) []obj {
+	return c.t.briefRoles(g.memberRoles[member])
+}
+
+// briefRoles shows roles as their holders list them: id, name and description.
+func (t *tenant) briefRoles(ids []string) []obj {
+	out := []obj{}
+	for _, id := range ids {
+		if r, found := t.roles.get(id); found {
+			out = append(out, obj{"id": id, "name": r.o["name"], "description": r.field("description")})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b obj) int { return cmp.Compare(str(a["name"]), str(b["name"])) })
+	return out
+}
+
+func (c *call) theMember() (*organization, string, *answer) {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return nil, "", fail
+	}
+	id := c.params["user_id"]
+	if _, found := c.t.users.get(id); !found || !slices.Contains(g.members, id) {
+		fail := failure(http.StatusNotFound, "", "The user does not exist.") // OAS; code UNCONFIRMED
+		return nil, "", &fail
+	}
+	return g, id, nil
+}
+
+func (c *call) listMemberRoles() answer {
+	g, id, fail := c.theMember()
+	if fail != nil {
+		return *fail
+	}
+	return c.page(style{key: "roles", capped: true}, c.memberRoles(g, id), nil)
+}
+
+func (c *call) addMemberRoles() answer {
+	g, id, fail := c.theMember()
+	if fail != nil {
+		return *fail
+	}
+	roles := slices.Clone(g.memberRoles[id])
+	for _, r := range strs(c.body["roles"]) {
+		if _, found := c.t.roles.get(r); !found {
+			return noRole()
+		}
+		roles = addOnce(roles, r)
+	}
+	if len(roles) > maxUserRoles {
+		return failure(http.StatusConflict, "", "No more roles can be assigned to this organization member.") // OAS
+	}
+	g.memberRoles[id] = roles
+	return noContent()
+}
+
+func (c *call) removeMemberRoles() answer {
+	g, id, fail := c.theMember()
+	if fail != nil {
+		return *fail
+	}
+	gone := strs(c.body["roles"])
+	g.memberRoles[id] = slices.DeleteFunc(g.memberRoles[id], func(r string) bool { return slices.Contains(gone, r) })
+	return noContent()
+}
+
+func (c *call) listOrganizationGrants() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail
+	}
+	q := c.query
+	items, place := listing(c, c.t.grants.all, func(x *grant) bool {
+		return slices.Contains(g.grants, x.id) &&
+			(q.Get("audience") == "" || x.field("audience") == q.Get("audience")) &&
+			(q.Get("client_id") == "" || x.field("client_id") == q.Get("client_id")) &&
+			(len(q["grant_ids"]) == 0 || slices.Contains(q["grant_ids"], x.id))
+	}, showGrant)
+	return c.page(style{key: "client_grants"}, items, place)
+}
+
+func (c *call) addOrganizationGrant() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail
+	}
+	x, found := c.t.grants.get(str(c.body["grant_id"]))
+	if !found {
+		return noGrant()
+	}
+	if usage := x.field("organization_usage"); usage != "allow" && usage != "require" {
+		return badRequest("", "The client grant does not allow organizations.") // UNCONFIRMED
+	}
+	g.grants = addOnce(g.grants, x.id)
+	return created(showGrant(x))
+}
+
+func (c *call) removeOrganizationGrant() answer {
+	g, fail := c.theOrganization()
+	if fail != nil {
+		return *fail
+	}
+	g.grants = slices.DeleteFunc(g.grants, func(id string) bool { return id == c.params["grant_id"] })
+	return noContent()
+}

@@ -1,0 +1,203 @@
+package auth0sim
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// style is how one endpoint lists (facts §3.0 "Paging").
+type style struct {
+	key        string // of the array in an envelope
+	perPage    int    // default; 0 means 50
+	take       int    // default of checkpoint paging; 0 means 50
+	checkpoint bool   // take and from are known
+	alwaysNext bool   // next even on the last page, unless that is empty
+	always     bool   // checkpoint paging even without take and from
+	capped     bool   // no offsets beyond 1000 records
+	links      bool   // a Link header (REC-rb, GET /connections)
+	length     bool   // the envelope also has "length" (REC-tf DataSourceUser)
+}
+
+// page cuts items by the request's paging parameters. Items are either records in
+// the order of creation or anything else, for which the place in the list counts.
+func (c *call) page(s style, items []obj, place func(i int) int) answer {
+	if s.checkpoint && (c.query.Has("take") || c.query.Has("from") || s.always) {
+		return c.checkpoint(s, items, place)
+	}
+	perPage := c.intQuery("per_page", s.perPage)
+	if perPage == 0 {
+		perPage = 50
+	}
+	page := c.intQuery("page", 0)
+	if s.capped && (page+1)*perPage > 1000 && page > 0 {
+		// docs-v2 retrieve-organizations.mdx, by facts §3.0
+		return badRequest("invalid_paging", "Requesting page exceeds the allowed maximum of 1000 records.")
+	}
+	start := min(page*perPage, len(items))
+	end := min(start+perPage, len(items))
+	cut := items[start:end]
+	var a answer
+	if c.query.Get("include_totals") == "true" {
+		body := obj{s.key: cut, "start": page * perPage, "limit": perPage, "total": len(items)}
+		if s.length {
+			body["length"] = len(cut)
+		}
+		a = ok(body)
+	} else {
+		a = ok(cut)
+	}
+	if s.links {
+		a.header = http.Header{"Link": {c.links(page, perPage, len(items))}}
+	}
+	return a
+}
+
+func (c *call) links(page, perPage, total int) string {
+	last := max(0, (total-1)/perPage)
+	link := func(rel string, p int) string {
+		q := maps.Clone(c.query)
+		q.Set("page", strconv.Itoa(p))
+		q.Set("per_page", strconv.Itoa(perPage))
+		return fmt.Sprintf(`<https://%s%s?%s>; rel="%s"`, c.t.domain, c.path, q.Encode(), rel)
+	}
+	out := []string{link("first", 0)}
+	if page > 0 {
+		out = append(out, link("prev", page-1))
+	}
+	if page < last {
+		out = append(out, link("next", page+1))
+	}
+	return strings.Join(append(out, link("last", last)), ", ")
+}
+
+// checkpoint is the take/from paging: next is there only if more follows. It names
+// the last item's place in the order of creation, so that what is deleted or
+// created meanwhile neither repeats nor hides another.
+func (c *call) checkpoint(s style, items []obj, place func(i int) int) answer {
+	take := c.intQuery("take", s.take)
+	if take == 0 {
+		take = 50
+	}
+	if place == nil {
+		place = func(i int) int { return i + 1 }
+	}
+	after := 0
+	if from := c.query.Get("from"); from != "" {
+		raw, err := base64.RawURLEncoding.DecodeString(from)
+		n, numErr := strconv.Atoi(strings.TrimPrefix(string(raw), "after:"))
+		if err != nil || numErr != nil {
+			return badRequest("invalid_paging", "The 'from' parameter is invalid.") // wording UNCONFIRMED
+		}
+		after = n
+	}
+	cut, next := []obj{}, 0
+	for i, item := range items {
+		if place(i) <= after {
+			continue
+		}
+		if len(cut) == take {
+			next = place(i - 1)
+			break
+		}
+		cut = append(cut, item)
+	}
+	body := obj{s.key: cut}
+	if next == 0 && s.alwaysNext && len(cut) > 0 {
+		next = place(len(items) - 1)
+	}
+	if next > 0 {
+		body["next"] = base64.RawURLEncoding.EncodeToString([]byte("after:" + strconv.Itoa(next)))
+	}
+	return ok(body)
+}
+
+// sparsePage is the paging of /actions: always an envelope, and a zero is left out
+// of it (facts §3.0, REC-tf DataSourceAction).
+func (c *call) sparsePage(key string, items []obj) answer {
+	perPage := c.intQuery("per_page", 20)
+	if perPage <= 0 {
+		perPage = 20
+	}
+	page := max(c.intQuery("page", 0), 0)
+	start := len(items)
+	if page <= len(items)/perPage {
+		start = page * perPage
+	}
+	end := min(start+perPage, len(items))
+	body := obj{key: items[start:end], "per_page": perPage}
+	if page > 0 {
+		body["page"] = page
+	}
+	// REC-tf DataSourceAction #15: a page beyond the end has no total either.
+	if end > start {
+		body["total"] = len(items)
+	}
+	return ok(body)
+}
+
+// listing collects what a list shows: records that are old enough to be listed.
+func listing[T interface{ rec() *record }](c *call, all []T, keep func(T) bool, show func(T) obj) ([]obj, func(int) int) {
+	items, places := []obj{}, []int{}
+	for _, x := range all {
+		r := x.rec()
+		if c.hidden(r) || keep != nil && !keep(x) {
+			continue
+		}
+		items, places = append(items, show(x)), append(places, r.n)
+	}
+	return items, func(i int) int { return places[i] }
+}
+
+// hidden says whether r is too young to be listed (Options.ListLag).
+func (c *call) hidden(r *record) bool {
+	if c.s.o.ListLag > 0 && !r.born.IsZero() && c.now.Sub(r.born) < c.s.o.ListLag {
+		return true
+	}
+	if c.s.o.ListLagReads > 0 {
+		c.s.lag.Lock() // lists run at the same time
+		defer c.s.lag.Unlock()
+		if r.unseen > 0 {
+			r.unseen--
+			return true
+		}
+	}
+	return false
+}
+
+// fields applies fields and include_fields. Some fields stay whatever was asked,
+// as the recordings show (REC-tf ConnectionClients: id and others beside
+// fields=strategy,name).
+func (c *call) fields(o obj, always ...string) obj {
+	asked := c.query.Get("fields")
+	if asked == "" {
+		return o
+	}
+	named := map[string]bool{}
+	for _, f := range strings.Split(asked, ",") {
+		named[strings.TrimSpace(f)] = true
+	}
+	include := c.query.Get("include_fields") != "false"
+	if include {
+		for _, f := range always {
+			named[f] = true
+		}
+	}
+	out := obj{}
+	for k, v := range o {
+		if named[k] == include {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func (c *call) intQuery(name string, otherwise int) int {
+	if n, err := strconv.Atoi(c.query.Get(name)); err == nil {
+		return n
+	}
+	return otherwise
+}

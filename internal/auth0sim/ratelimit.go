@@ -1,0 +1,160 @@
+package auth0sim
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// limiter holds the token buckets of a tenant (facts §4). Auth0's limits need their
+// fill and their time of being full in headers, which x/time/rate does not tell.
+type limiter struct {
+	mu        sync.Mutex
+	global    *bucket
+	token     *bucket
+	endpoints []endpointBucket
+}
+
+// bucket refills every millisecond if its rate is per second, every second if it is
+// per minute (facts §4).
+type bucket struct {
+	burst, perSecond float64
+	step             time.Duration
+	left             float64
+	at               time.Time
+}
+
+type endpointBucket struct {
+	method, prefix string // of the route: "GET organizations"
+	not            string // a prefix that another bucket has
+	query          string // only with this query parameter
+	bucket         *bucket
+}
+
+func perSecond(burst, rate float64) *bucket {
+	return &bucket{burst: burst, perSecond: rate, step: time.Millisecond, left: burst}
+}
+
+func perMinute(burst, rate float64) *bucket {
+	return &bucket{burst: burst, perSecond: rate / 60, step: time.Second, left: burst}
+}
+
+// newLimiter reads a plan's name or BURST,PER_SECOND; nil is no limit.
+func newLimiter(plan string) (*limiter, error) {
+	switch plan {
+	case "", "off":
+		return nil, nil
+	case "free":
+		return &limiter{global: perSecond(2, 2), token: perSecond(30, 30)}, nil
+	case "enterprise-nonprod":
+		return enterprise(10, 2), nil
+	case "enterprise":
+		return enterprise(50, 16), nil
+	}
+	b, r, found := strings.Cut(plan, ",")
+	burst, errB := strconv.ParseFloat(strings.TrimSpace(b), 64)
+	rate, errR := strconv.ParseFloat(strings.TrimSpace(r), 64)
+	if !found || errB != nil || errR != nil || burst < 1 || rate <= 0 {
+		return nil, fmt.Errorf("rate limit %q: it is off, free, enterprise-nonprod, enterprise or BURST,PER_SECOND", plan)
+	}
+	return &limiter{global: perSecond(burst, rate), token: perSecond(100, 100)}, nil
+}
+
+func enterprise(burst, rate float64) *limiter {
+	l := &limiter{global: perSecond(burst, rate), token: perSecond(100, 100)}
+	add := func(method, prefix, not, query string, b *bucket) {
+		l.endpoints = append(l.endpoints, endpointBucket{method, prefix, not, query, b})
+	}
+	// facts §4, Enterprise: reads and writes of organizations, their connections,
+	// members and member roles, and clients with q. The longest prefix comes first.
+	writes := perMinute(5, 150)
+	connectionWrites := perMinute(5, 150)
+	connectionReads := perMinute(10, 100)
+	for _, p := range []string{"organizations/{id}/connections", "organizations/{id}/enabled_connections"} {
+		add("GET", p, "", "", connectionReads)
+		add("", p, "", "", connectionWrites)
+	}
+	add("GET", "organizations/{id}/members/{user_id}/roles", "", "", perMinute(20, 200))
+	add("", "organizations/{id}/members/{user_id}/roles", "", "", perMinute(20, 200))
+	add("", "organizations/{id}/members", "GET", "", perMinute(20, 200))
+	add("GET", "organizations", "", "", perMinute(10, 100))
+	add("", "organizations", "GET", "", writes)
+	add("GET", "clients", "", "q", perMinute(5, 150))
+	return l
+}
+
+// take takes one token, and says how many are left and when the bucket is full.
+func (b *bucket) take(now time.Time) (taken bool, left int, full time.Time) {
+	if b.at.IsZero() {
+		b.at = now
+	}
+	if steps := now.Sub(b.at) / b.step; steps > 0 {
+		b.left = min(b.burst, b.left+b.perSecond*(time.Duration(steps)*b.step).Seconds())
+		b.at = b.at.Add(steps * b.step)
+	}
+	if b.left >= 1 {
+		b.left--
+		taken = true
+	}
+	missing := (b.burst - b.left) / b.perSecond
+	if !taken {
+		missing = (1 - b.left) / b.perSecond // until one more call is let through
+	}
+	return taken, int(b.left), now.Add(time.Duration(missing * float64(time.Second)))
+}
+
+// limit takes from the buckets that a request falls under, the global one first,
+// and fills in the headers that every answer has (facts §3.0).
+func (s *Server) limit(c *call, req *Request, pattern string, h http.Header) *answer {
+	set := func(limit float64, left int, reset time.Time) {
+		h["X-Ratelimit-Limit"] = []string{strconv.Itoa(int(limit))}
+		h["X-Ratelimit-Remaining"] = []string{strconv.Itoa(left)}
+		h["X-Ratelimit-Reset"] = []string{strconv.FormatInt(int64(math.Ceil(float64(reset.UnixMilli())/1000)), 10)}
+	}
+	if s.limits == nil {
+		set(50, 49, c.now.Add(time.Second)) // REC-rb: what an idle tenant says
+		return nil
+	}
+	l := s.limits
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	global := l.global
+	if pattern == "token" {
+		global = l.token
+	}
+	buckets := []*bucket{global}
+	method, path, _ := strings.Cut(pattern, " ")
+	for _, e := range l.endpoints {
+		if e.method != "" && e.method != method || e.not == method || !strings.HasPrefix(path+"/", e.prefix+"/") || e.query != "" && !c.query.Has(e.query) {
+			continue
+		}
+		buckets = append(buckets, e.bucket)
+		break
+	}
+	for _, b := range buckets {
+		taken, left, reset := b.take(c.now)
+		set(b.burst, left, reset)
+		if taken {
+			continue
+		}
+		a := tooManyRequests()
+		if pattern == "token" {
+			a = oauthError(http.StatusTooManyRequests, "too_many_requests", "Global limit has been reached") // facts §3.11; description UNCONFIRMED
+		}
+		a.encoded, a.header = encode(a.body), h
+		if s.o.RetryAfter {
+			h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(reset.Sub(c.now).Seconds())))))
+		}
+		return &a
+	}
+	return nil
+}
+
+// tooManyRequests is facts §3.0 (auth0-reset-tenant #31).
+func tooManyRequests() answer {
+	return failure(http.StatusTooManyRequests, "too_many_requests", "Global limit has been reached")
+}

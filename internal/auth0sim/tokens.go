@@ -1,0 +1,239 @@
+package auth0sim
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+// Messages of facts §3.0; they are hapi-auth-jwt's.
+const (
+	expiredToken = "Expired token received for JSON Web Token validation"
+	invalidToken = "Invalid signature received for JSON Web Token validation"
+)
+
+// claims are those of an access token (facts §3.11).
+type claims struct {
+	jwt.Claims
+	Azp   string `json:"azp"`
+	Scope string `json:"scope,omitempty"`
+	Gty   string `json:"gty"`
+}
+
+// verified remembers tokens whose signature was checked; their times and audience
+// are looked at on every call.
+type verified struct {
+	mu  sync.Mutex
+	set map[[32]byte]claims
+}
+
+func unauthorized(message string) *answer {
+	a := failure(http.StatusUnauthorized, "", "%s", message)
+	a.body.(obj)["attributes"] = obj{"error": message}
+	return &a
+}
+
+// authenticate reads the Authorization header.
+func (c *call) authenticate() (*bearer, *answer) {
+	h := c.header.Get("Authorization")
+	if h == "" {
+		a := failure(http.StatusUnauthorized, "", "Missing authentication") // REC-rb
+		return nil, &a
+	}
+	scheme, token, two := strings.Cut(h, " ")
+	if fixed := c.s.o.Token; fixed != "" && strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare([]byte(token), []byte(fixed)) == 1 {
+		return c.s.fixed, nil
+	}
+	// hapi-auth-jwt refuses what does not look like a JWT with a 400 (facts §3.0).
+	if !two || !strings.EqualFold(scheme, "bearer") || strings.Count(token, ".") != 2 {
+		a := badRequest("Bearer", "Bad HTTP authentication header format")
+		return nil, &a
+	}
+	cl, err := c.verify(token)
+	if err != nil {
+		return nil, unauthorized(invalidToken)
+	}
+	if cl.Expiry == nil || !c.now.Before(cl.Expiry.Time()) {
+		return nil, unauthorized(expiredToken)
+	}
+	if cl.Issuer != c.t.issuer() || !slices.Contains(cl.Audience, c.t.managementAPI()) {
+		return nil, unauthorized(invalidToken)
+	}
+	b := &bearer{scopes: map[string]bool{}, clientID: cl.Azp}
+	for _, s := range strings.Fields(cl.Scope) {
+		b.scopes[s] = true
+	}
+	return b, nil
+}
+
+func (c *call) verify(token string) (claims, error) {
+	key := sha256.Sum256([]byte(token))
+	v := &c.s.verified
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if cl, known := v.set[key]; known {
+		return cl, nil
+	}
+	var cl claims
+	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		return cl, err
+	}
+	if err := parsed.Claims(&c.t.key().PublicKey, &cl); err != nil {
+		return cl, err
+	}
+	if v.set == nil || len(v.set) > 1000 {
+		v.set = map[[32]byte]claims{}
+	}
+	v.set[key] = cl
+	return cl, nil
+}
+
+// oauthError is the token endpoint's envelope (facts §3.11).
+func oauthError(status int, code, description string) answer {
+	return answer{status: status, body: obj{"error": code, "error_description": description}}
+}
+
+// token is POST /oauth/token.
+func (c *call) token(contentType string) answer {
+	form, err := readForm(contentType, c.raw)
+	if err != nil {
+		return oauthError(http.StatusBadRequest, "invalid_request", "The request body could not be read.") // UNCONFIRMED
+	}
+	switch grant := form["grant_type"]; grant {
+	case "client_credentials":
+	case "":
+		return oauthError(http.StatusForbidden, "invalid_request", "Missing required parameter: grant_type") // UNCONFIRMED
+	default:
+		return oauthError(http.StatusForbidden, "unsupported_grant_type", "Unsupported grant type: "+grant) // UNCONFIRMED; only this one is simulated
+	}
+	cl, fail := c.authenticateClient(form)
+	if fail != nil {
+		return *fail
+	}
+	if !slices.Contains(strs(cl.o["grant_types"]), "client_credentials") {
+		return oauthError(http.StatusForbidden, "unauthorized_client", "Grant type 'client_credentials' not allowed for the client.") // UNCONFIRMED (facts §3.11)
+	}
+	audience := form["audience"]
+	if audience == "" {
+		audience = str(c.t.settings["default_audience"])
+	}
+	if audience == "" {
+		return oauthError(http.StatusForbidden, "access_denied", "No audience parameter was provided, and no default audience has been configured") // UNCONFIRMED
+	}
+	if audience == "http://"+c.t.domain+"/api/v2/" {
+		audience = c.t.managementAPI() // a client told to use plain http asks for this one
+	}
+	rs, found := c.t.byIdentifier(audience)
+	if !found {
+		return oauthError(http.StatusForbidden, "access_denied", "Service not enabled within domain: "+audience) // facts §3.11
+	}
+	g, found := c.t.grants.find(func(g *grant) bool {
+		return g.field("client_id") == cl.id && g.field("audience") == audience && subjectType(g) == "client"
+	})
+	if !found {
+		return oauthError(http.StatusForbidden, "access_denied",
+			`Client "`+cl.id+`" is not authorized to access resource server "`+audience+`". You need to create a "client-grant" associated to this API.`) // facts §3.11, 2026
+	}
+	scopes := strs(g.o["scope"])
+	if truth(g.o["allow_all_scopes"]) {
+		scopes = nil
+		for _, s := range c.t.scopesOf(rs) {
+			scopes = append(scopes, str(s.(obj)["value"]))
+		}
+	}
+	if asked := strings.Fields(form["scope"]); len(asked) > 0 {
+		scopes = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return !slices.Contains(asked, s) })
+	}
+	return c.issue(cl, audience, strings.Join(scopes, " "), time.Duration(num(rs.o["token_lifetime"]))*time.Second)
+}
+
+func (c *call) issue(cl *client, audience, scope string, lifetime time.Duration) answer {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: c.t.key(), KeyID: thumbprint(&c.t.key().PublicKey)}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	var token string
+	if err == nil {
+		token, err = jwt.Signed(signer).Claims(claims{
+			Claims: jwt.Claims{
+				Issuer: c.t.issuer(), Subject: cl.id + "@clients", Audience: jwt.Audience{audience},
+				IssuedAt: jwt.NewNumericDate(c.now), Expiry: jwt.NewNumericDate(c.now.Add(lifetime)),
+			},
+			Azp: cl.id, Scope: scope, Gty: "client-credentials",
+		}).Serialize()
+	}
+	if err != nil {
+		return oauthError(http.StatusInternalServerError, "server_error", err.Error())
+	}
+	if c.s.o.StateFile != "" {
+		c.t.signingKey = c.t.key() // kept, so that the token outlives a restart
+	}
+	body := obj{"access_token": token, "expires_in": int(lifetime / time.Second), "token_type": "Bearer"}
+	if scope != "" {
+		body["scope"] = scope
+	}
+	a := ok(body)
+	a.header = http.Header{"Cache-Control": {"no-store"}, "Pragma": {"no-cache"}}
+	return a
+}
+
+// readForm reads a form or a JSON object of strings.
+func readForm(contentType string, raw []byte) (map[string]string, error) {
+	form := map[string]string{}
+	if strings.HasPrefix(contentType, "application/json") {
+		var body map[string]any
+		if err := json.Unmarshal(raw, &body); err != nil {
+			return nil, err
+		}
+		for k, v := range body {
+			if s, isString := v.(string); isString {
+				form[k] = s
+			}
+		}
+		return form, nil
+	}
+	for pair := range strings.SplitSeq(string(raw), "&") {
+		k, v, _ := strings.Cut(pair, "=")
+		k, errK := unescapeForm(k)
+		v, errV := unescapeForm(v)
+		if err := errors.Join(errK, errV); err != nil {
+			return nil, err
+		}
+		form[k] = v
+	}
+	return form, nil
+}
+
+// keys is GET /.well-known/jwks.json.
+func (c *call) keys() answer {
+	key := jose.JSONWebKey{Key: &c.t.key().PublicKey, KeyID: thumbprint(&c.t.key().PublicKey), Algorithm: "RS256", Use: "sig"}
+	return ok(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}})
+}
+
+// discovery is GET /.well-known/openid-configuration. Its addresses are where the
+// tenant is served; the issuer is its identifier.
+func (c *call) discovery() answer {
+	at := c.s.base() + "/"
+	return ok(obj{
+		"issuer": c.t.issuer(), "authorization_endpoint": at + "authorize", "token_endpoint": at + "oauth/token",
+		"userinfo_endpoint": at + "userinfo", "jwks_uri": at + ".well-known/jwks.json", "device_authorization_endpoint": at + "oauth/device/code",
+		"registration_endpoint": at + "oidc/register", "revocation_endpoint": at + "oauth/revoke", "mfa_challenge_endpoint": at + "mfa/challenge",
+		"scopes_supported":         []string{"openid", "profile", "offline_access", "name", "given_name", "family_name", "nickname", "email", "email_verified", "picture", "created_at", "identities", "phone", "address"},
+		"response_types_supported": []string{"code", "token", "id_token", "code token", "code id_token", "token id_token", "code token id_token"},
+		"response_modes_supported": []string{"query", "fragment", "form_post"}, "subject_types_supported": []string{"public"},
+		"code_challenge_methods_supported":                 []string{"S256", "plain"},
+		"token_endpoint_auth_methods_supported":            []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"},
+		"token_endpoint_auth_signing_alg_values_supported": []string{"RS256", "RS384", "PS256"},
+		"id_token_signing_alg_values_supported":            []string{"HS256", "RS256", "PS256"},
+		"claims_supported":                                 []string{"aud", "auth_time", "created_at", "email", "email_verified", "exp", "family_name", "given_name", "iat", "identities", "iss", "name", "nickname", "phone_number", "picture", "sub"},
+		"request_uri_parameter_supported":                  false, "request_parameter_supported": true,
+	})
+}

@@ -1,0 +1,280 @@
+package auth0sim
+
+import (
+	"crypto/md5" //nolint:gosec // gravatar's
+	"encoding/hex"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+func noUser() answer {
+	return failure(http.StatusNotFound, "inexistent_user", "The user does not exist.") // REC-tf
+}
+
+func showUser(u *user) obj {
+	o := maps.Clone(u.o)
+	o["user_id"] = u.id
+	if meta, isObj := o["app_metadata"].(obj); isObj && len(meta) == 0 {
+		delete(o, "app_metadata") // REC-tf User; user_metadata stays
+	}
+	return o
+}
+
+// fillUser adds what Auth0 makes up for a created user (REC-tf User).
+func (c *call) fillUser(u *user, connection, provider string) {
+	at := stamp(c.now)
+	mail := u.field("email")
+	name, _, _ := strings.Cut(mail, "@")
+	_, plainID, _ := strings.Cut(u.id, "|")
+	first := name
+	if len(first) > 2 {
+		first = first[:2]
+	}
+	sum := md5.Sum([]byte(strings.ToLower(mail))) //nolint:gosec // as above
+	if mail != "" {
+		defaults(u.o, obj{
+			"email_verified": false, "name": mail, "nickname": name,
+			"picture": "https://s.gravatar.com/avatar/" + hex.EncodeToString(sum[:]) + "?s=480&r=pg&d=" + url.QueryEscape("https://cdn.auth0.com/avatars/"+first+".png"),
+		})
+	}
+	defaults(u.o, obj{
+		"created_at": at, "updated_at": at,
+		"identities": []any{obj{"connection": connection, "user_id": plainID, "provider": provider, "isSocial": false}},
+	})
+}
+
+func (c *call) listUsers() answer {
+	terms := strings.TrimSpace(c.query.Get("q"))
+	items, place := listing(c, c.t.users.all, func(u *user) bool {
+		if want := c.query.Get("connection"); want != "" {
+			identity, _ := list(u.o["identities"])[0].(obj)
+			if str(identity["connection"]) != want {
+				return false
+			}
+		}
+		return matchesQuery(u, terms)
+	}, func(u *user) obj { return c.fields(showUser(u)) })
+	return c.page(style{key: "users", capped: true, length: true}, items, place)
+}
+
+// matchesQuery knows field:value terms joined by AND, with * at an end and quotes:
+// the part of Lucene that clients look users up with.
+func matchesQuery(u *user, q string) bool {
+	if q == "" {
+		return true
+	}
+	for _, term := range strings.Split(q, " AND ") {
+		field, value, found := strings.Cut(strings.TrimSpace(term), ":")
+		if !found {
+			return false
+		}
+		value = strings.Trim(value, `"`)
+		got := u.field(field)
+		if field == "user_id" {
+			got = u.id
+		}
+		prefix, wild := strings.CutSuffix(value, "*")
+		if wild && !strings.HasPrefix(strings.ToLower(got), strings.ToLower(prefix)) || !wild && !strings.EqualFold(got, value) {
+			return false
+		}
+	}
+	return true
+}
+
+// providers of the strategies that users can be created in (OAS POST /users).
+var providers = map[string]string{"auth0": "auth0", "email": "email", "sms": "sms"}
+
+func (c *call) createUser() answer {
+	o := c.body
+	con, found := c.t.connections.find(func(x *connection) bool { return x.field("name") == str(o["connection"]) })
+	if !found {
+		return badRequest("invalid_body", "Connection does not exist.") // OAS; its code UNCONFIRMED, as of those below
+	}
+	provider := providers[con.field("strategy")]
+	if provider == "" {
+		return badRequest("invalid_body", "Connection does not support user creation through the API. It must either be a database or passwordless connection.")
+	}
+	options, _ := con.o["options"].(obj)
+	if o["username"] != nil && !truth(options["requires_username"]) && options["attributes"] == nil {
+		return badRequest("invalid_body", "Cannot set username for connection without requires_username.")
+	}
+	if provider == "auth0" && str(o["password"]) == "" {
+		return badRequest("invalid_body", "Payload validation error: 'Missing required property: password'.") // UNCONFIRMED
+	}
+	if _, taken := c.t.users.find(func(u *user) bool {
+		return o["email"] != nil && strings.EqualFold(u.field("email"), str(o["email"])) && strings.HasPrefix(u.id, provider+"|")
+	}); taken {
+		return failure(http.StatusConflict, "auth0_idp_error", "The user already exists.") // facts §3.10 has "User already exists."; real bodies are worded like this, UNCONFIRMED
+	}
+	id := str(o["user_id"])
+	if id == "" {
+		id = c.t.draw.hex24()
+	}
+	u := &user{password: str(o["password"])}
+	for _, k := range []string{"connection", "password", "user_id", "verify_email"} {
+		delete(o, k)
+	}
+	dropNulls(o)
+	u.record = c.newRecord(provider+"|"+id, o)
+	if _, taken := c.t.users.get(u.id); taken {
+		return failure(http.StatusConflict, "auth0_idp_error", "The user already exists.")
+	}
+	c.fillUser(u, con.field("name"), provider)
+	c.t.users.add(u)
+	return created(showUser(u))
+}
+
+func (c *call) theUser() (*user, *answer) {
+	u, found := c.t.users.get(c.params["id"])
+	if !found {
+		fail := noUser()
+		return nil, &fail
+	}
+	return u, nil
+}
+
+func (c *call) getUser() answer {
+	u, fail := c.theUser()
+	if fail != nil {
+		return *fail
+	}
+	return ok(c.fields(showUser(u)))
+}
+
+// updateUser merges metadata at its first level; {} empties it (REC-tf User).
+func (c *call) updateUser() answer {
+	u, fail := c.theUser()
+	if fail != nil {
+		return *fail
+	}
+	for _, pair := range [][2]string{{"password", "email"}, {"password", "email_verified"}, {"username", "email"}, {"username", "email_verified"}, {"username", "password"}} {
+		if c.body[pair[0]] != nil && c.body[pair[1]] != nil {
+			return badRequest("invalid_body", "Cannot update %s and %s simultaneously.", pair[0], pair[1]) // OAS
+		}
+	}
+	if password := str(c.body["password"]); password != "" {
+		u.password = password
+	}
+	for _, k := range []string{"connection", "password", "client_id", "verify_email", "verify_phone_number"} {
+		delete(c.body, k)
+	}
+	for _, k := range []string{"app_metadata", "user_metadata"} {
+		if patch, isObj := c.body[k].(obj); isObj && len(patch) == 0 {
+			u.o[k] = obj{}
+			delete(c.body, k)
+		}
+		mergeKey(u.o, c.body, k)
+	}
+	merge(u.o, c.body)
+	u.o["updated_at"] = stamp(c.now)
+	return ok(showUser(u))
+}
+
+func (c *call) deleteUser() answer {
+	id := c.params["id"]
+	if c.t.users.remove(id) {
+		for _, g := range c.t.organizations.all {
+			g.members = slices.DeleteFunc(g.members, func(m string) bool { return m == id })
+			delete(g.memberRoles, id)
+		}
+	}
+	return noContent() // again 204 (facts §3.0)
+}
+
+func (c *call) listUserRoles() answer {
+	u, fail := c.theUser()
+	if fail != nil {
+		return *fail
+	}
+	return c.page(style{key: "roles"}, c.t.briefRoles(u.roles), nil)
+}
+
+func (c *call) addUserRoles() answer {
+	u, fail := c.theUser()
+	if fail != nil {
+		return *fail
+	}
+	roles := slices.Clone(u.roles)
+	for _, id := range strs(c.body["roles"]) {
+		if _, found := c.t.roles.get(id); !found {
+			return noRole()
+		}
+		roles = addOnce(roles, id)
+	}
+	if len(roles) > maxUserRoles {
+		return tooMany() // the limit is A0-LIM; the answer UNCONFIRMED
+	}
+	u.roles = roles
+	return noContent()
+}
+
+func (c *call) removeUserRoles() answer {
+	u, fail := c.theUser()
+	if fail != nil {
+		return *fail
+	}
+	gone := strs(c.body["roles"])
+	u.roles = slices.DeleteFunc(u.roles, func(id string) bool { return slices.Contains(gone, id) })
+	return noContent()
+}
+
+// listUserPermissions lists direct permissions and those of roles, with where they
+// come from (REC-tf UserPermission).
+func (c *call) listUserPermissions() answer {
+	u, fail := c.theUser()
+	if fail != nil {
+		return *fail
+	}
+	sources := map[permission][]any{}
+	all := slices.Clone(u.permissions)
+	for _, p := range all {
+		sources[p] = append(sources[p], obj{"source_id": "", "source_name": "", "source_type": "DIRECT"})
+	}
+	for _, id := range u.roles {
+		r, _ := c.t.roles.get(id)
+		for _, p := range r.permissions {
+			sources[p] = append(sources[p], obj{"source_id": r.id, "source_name": r.o["name"], "source_type": "ROLE"})
+			all = addPermissions(all, []permission{p})
+		}
+	}
+	items := c.t.showPermissions(all)
+	for _, o := range items {
+		o["sources"] = sources[permission{str(o["resource_server_identifier"]), str(o["permission_name"])}]
+	}
+	return c.page(style{key: "permissions"}, items, nil)
+}
+
+func (c *call) addUserPermissions() answer {
+	u, fail := c.theUser()
+	if fail != nil {
+		return *fail
+	}
+	more, fail := c.readPermissions(true)
+	if fail != nil {
+		return *fail
+	}
+	u.permissions = addPermissions(u.permissions, more)
+	return created(obj{}) // REC-tf UserPermission
+}
+
+func (c *call) removeUserPermissions() answer {
+	u, fail := c.theUser()
+	if fail != nil {
+		return *fail
+	}
+	gone, _ := c.readPermissions(false)
+	u.permissions = removePermissions(u.permissions, gone)
+	return noContent()
+}
+
+func (c *call) listUserOrganizations() answer {
+	u, fail := c.theUser()
+	if fail != nil {
+		return *fail
+	}
+	items, place := listing(c, c.t.organizations.all, func(g *organization) bool { return slices.Contains(g.members, u.id) }, showOrganization)
+	return c.page(style{key: "organizations"}, items, place)
+}
