@@ -168,7 +168,7 @@ func (t *Tenant) explainRefusal(e *Error, c call, a answer, attempts int) {
 		Message   string `json:"message"`
 		ErrorCode string `json:"errorCode"`
 	}
-	if err := json.Unmarshal(a.body, &body); err != nil || body.Message == "" {
+	if err := json.Unmarshal(a.body, &body); (err != nil || body.Message == "") && len(a.body) > 0 {
 		body.Message = excerpt(a.body)
 	}
 	e.Code, e.Message = body.ErrorCode, body.Message
@@ -177,15 +177,15 @@ func (t *Tenant) explainRefusal(e *Error, c call, a answer, attempts int) {
 	if a.status >= 500 {
 		verb = "failed" + times(attempts)
 	}
-	e.Why = fmt.Sprintf("%s with %d %s: %s", verb, a.status, http.StatusText(a.status), body.Message)
+	e.Why = strings.TrimRight(fmt.Sprintf("%s with %d %s: %s", verb, a.status, http.StatusText(a.status), body.Message), ": ")
 	if body.ErrorCode != "" {
 		e.Why += " (" + body.ErrorCode + ")"
 	}
 	switch {
 	case a.status >= 500:
 		e.Advice = "Look at https://status.auth0.com, and try again later."
-	case a.status == http.StatusUnauthorized:
-		e.Advice = t.tokenAdvice(a)
+	case a.status == http.StatusUnauthorized, a.status == http.StatusBadRequest && body.Message == "Bad HTTP authentication header format":
+		e.Advice = t.tokenAdvice(a) // the 400 is for what does not look like a token (facts §3.0)
 	case a.status == http.StatusNotFound && !e.notFound:
 		e.Advice = "This is not an answer of the Management API. Check that the domain is the tenant's own, and that no proxy answers in its place."
 	case a.status == http.StatusForbidden && strings.HasPrefix(body.Message, "Insufficient scope"):
@@ -229,7 +229,7 @@ func (t *Tenant) tokenAdvice(a answer) string {
 }
 
 // limitError is for 429s that do not end. wait is what the next try would take.
-func (t *Tenant) limitError(a answer, times int, wait time.Duration) *Error {
+func (t *Tenant) limitError(a answer, attempts int, wait time.Duration) *Error {
 	limit := "a rate limit"
 	if l := a.header.Get("X-RateLimit-Limit"); l != "" {
 		limit = "its rate limit (X-RateLimit-Limit: " + l + ")"
@@ -242,9 +242,9 @@ func (t *Tenant) limitError(a answer, times int, wait time.Duration) *Error {
 	if json.Unmarshal(a.body, &body) == nil {
 		e.Code, e.Message = body.ErrorCode, body.Message
 	}
-	e.Why = fmt.Sprintf("was refused %d times with 429 for %s, and waiting on would take more than %v: the next try would be in %v",
-		times, limit, t.cfg.LimitWait, wait.Round(time.Second))
-	e.Advice = "Nothing was changed by it. Something else is using up the tenant's limit; try again when it is quieter, or give ecplan a smaller rate_share."
+	e.Why = fmt.Sprintf("was refused%s with 429 for %s, and waiting on would take more than %v: the next try would be in %v",
+		times(attempts), limit, t.cfg.LimitWait, wait.Round(time.Second))
+	e.Advice = "Nothing was changed by it. Something else is using up the tenant's limit; try again when it is quieter."
 	return e
 }
 

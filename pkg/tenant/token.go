@@ -181,7 +181,7 @@ func (t *Tenant) fetch(ctx context.Context, c call) (string, error) {
 			continue
 		}
 		failures++
-		transient := a.status >= 500 || a.status == 0 && !hopeless(err)
+		transient := a.status >= 500 || a.status == 0 && !hopeless(err) && !noToken(err)
 		if !transient || failures >= tries || a.timedOut && failures > 1 || ctx.Err() != nil {
 			return "", t.fail(c, t.explainToken(ctx, a, err, attempt))
 		}
@@ -266,6 +266,9 @@ func (t *Tenant) explainToken(ctx context.Context, a answer, err error, attempts
 		case a.timedOut:
 			e.Why = fmt.Sprintf("got no answer within %v%s", t.cfg.Timeout, times(attempts))
 			e.Advice = "Check the domain of the tenant, the network, and https://status.auth0.com."
+		case noToken(err):
+			e.Why = "was answered with something that holds no token"
+			e.Advice = "Check that the domain is the tenant's own, and that no proxy or login page answers in its place."
 		default:
 			why, advice := t.reason(err)
 			e.Why, e.Advice = "failed"+times(attempts)+": "+why, advice
@@ -275,17 +278,17 @@ func (t *Tenant) explainToken(ctx context.Context, a answer, err error, attempts
 	e.Err = nil // its text quotes the whole answer
 	e.Code, e.Message = refused.ErrorCode, refused.ErrorDescription
 	said := strings.Trim(e.Code+": "+e.Message, ": ")
-	if said == "" {
+	if said == "" && len(a.body) > 0 {
 		said = excerpt(a.body)
 	}
-	e.Why = fmt.Sprintf("was refused with %d %s: %s", a.status, http.StatusText(a.status), said)
+	e.Why = strings.TrimRight(fmt.Sprintf("was refused with %d %s: %s", a.status, http.StatusText(a.status), said), ": ")
 	const apis = "(Dashboard, Applications, APIs, Auth0 Management API, Machine to Machine Applications)"
 	switch {
 	case a.status/100 == 3:
 		e.Why = fmt.Sprintf("was answered with %d, a redirect to %s, which is not followed because the credentials would travel with it", a.status, hostOf(a.header.Get("Location")))
 		e.Advice = "Check the domain of the tenant, and that no proxy answers in its place."
 	case a.status >= 500:
-		e.Why = fmt.Sprintf("failed%s with %d %s: %s", times(attempts), a.status, http.StatusText(a.status), said)
+		e.Why = strings.TrimRight(fmt.Sprintf("failed%s with %d %s: %s", times(attempts), a.status, http.StatusText(a.status), said), ": ")
 		e.Advice = "Look at https://status.auth0.com, and try again later."
 	case strings.Contains(e.Message, "Service not enabled within domain"):
 		e.Advice = fmt.Sprintf("The tenant does not know %s. Use its canonical domain, not its custom domain.", t.audience())
@@ -312,4 +315,9 @@ func (t *Tenant) explainToken(ctx context.Context, a answer, err error, attempts
 		}
 	}
 	return e
+}
+
+// noToken recognises a 2xx that is not a token response; the library has no type for it.
+func noToken(err error) bool {
+	return strings.HasPrefix(err.Error(), "oauth2: cannot parse") || strings.HasPrefix(err.Error(), "oauth2: server response missing")
 }
