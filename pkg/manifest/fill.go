@@ -365,13 +365,13 @@ func (sc *scope) variable(name, path string, pos Position) any {
 }
 
 func (sc *scope) env(name string, pos Position, path string) any {
-	if sc.in.SyntaxOnly {
-		return unknown{}
-	}
 	if sc.in.Env != nil {
 		if v, ok := sc.in.Env(name); ok {
 			return v
 		}
+	}
+	if sc.in.SyntaxOnly {
+		return unknown{}
 	}
 	sc.failAt(pos, path, fmt.Sprintf("the environment variable %s is not set", quoted(name)), "Set it before running ecplan.")
 	return failed{}

@@ -74,6 +74,9 @@ func (l *linker) value(r *Resource, v any, rule *schemas.Rule, path string) any 
 		got := l.reference(r, v, a, attr, path)
 		if text, ok := got.(string); ok && rule != nil && rule.Sensitive && r.From == "" {
 			// What people list among secrets is masked, wherever it comes from.
+			if r.Secrets == nil {
+				r.Secrets = map[string]string{}
+			}
 			r.Secrets[path] = text
 			return SecretRef(path)
 		}

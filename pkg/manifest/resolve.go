@@ -16,8 +16,8 @@ type Inputs struct {
 	Env func(name string) (string, bool)
 	// Vars are variables from the command line; they go before those of a Tenant.
 	Vars map[string]string
-	// SyntaxOnly asks for no environment and no credentials: what depends on them stays
-	// {"$secret": path} without a value in Resource.Secrets.
+	// SyntaxOnly demands no environment and no credentials: what depends on a variable that
+	// Env does not have stays {"$secret": path} without a value in Resource.Secrets.
 	SyntaxOnly bool
 	// Now is the time that certificates must still be valid at; zero: it is not asked.
 	Now time.Time

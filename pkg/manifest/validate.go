@@ -13,6 +13,17 @@ type Summary struct {
 	Tenants   int `json:"tenants"`
 }
 
+// String is the line that validation ends with.
+func (s Summary) String() string {
+	count := func(n int, what string) string {
+		if n == 1 {
+			return "1 " + what
+		}
+		return fmt.Sprintf("%d %ss", n, what)
+	}
+	return fmt.Sprintf("%s, %s, %s: valid", count(s.Documents, "document"), count(s.Resources, "resource"), count(s.Tenants, "tenant"))
+}
+
 // Check says what is wrong beyond what Load has said: it resolves, expands and links
 // for every tenant without environment and credentials; without a Tenant document
 // variables may stay unset.
@@ -23,7 +34,7 @@ func (s *Set) Check(in Inputs) Diagnostics {
 
 // Review is Check, and counts.
 func (s *Set) Review(in Inputs) (Summary, Diagnostics) {
-	in.SyntaxOnly = true
+	in.SyntaxOnly, in.Env = true, nil
 	tenants := s.Tenants()
 	sum := Summary{Documents: len(s.docs), Tenants: len(tenants)}
 	names := []string{""}
