@@ -1,6 +1,9 @@
 package report
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // document is what people are shown, apart from how it is laid out. All strings in
 // it are safe to print: see visible.
@@ -11,7 +14,7 @@ type document struct {
 	// Risk says that Headline or Asides tell of something dangerous.
 	Risk bool
 	// Asides are further sentences to the headline.
-	Asides []string
+	Asides []aside
 	// Table answers at a glance which tenants are concerned.
 	Table    table
 	Sections []section
@@ -19,6 +22,47 @@ type document struct {
 	Facts [][2]string
 	// Rest names the command that shows what a format had to leave out.
 	Rest string
+}
+
+// aside is a sentence, and how much attention it wants.
+type aside struct{ Text, Class string }
+
+// asides joins the further sentences to one.
+func (d *document) asides() string {
+	texts := make([]string, len(d.Asides))
+	for i, a := range d.Asides {
+		texts[i] = a.Text
+	}
+	return sentence(strings.Join(texts, ", "))
+}
+
+// sentence gives a text its capital letter and its full stop.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// maxSameRows is how many tenants without changes have rows of their own.
+const maxSameRows = 5
+
+// split returns the rows to show one by one, and how many more have nothing to do.
+func (t *table) split() (rows []tableRow, same int) {
+	for _, r := range t.Rows {
+		if r.Class == "same" {
+			same++
+		}
+	}
+	if same <= maxSameRows {
+		return t.Rows, 0
+	}
+	for _, r := range t.Rows {
+		if r.Class != "same" {
+			rows = append(rows, r)
+		}
+	}
+	return rows, same
 }
 
 type table struct {

@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"strings"
 )
 
 //go:embed page.html
@@ -21,7 +22,10 @@ var pageCSS string
 //go:embed page.js
 var pageJS string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	// The bar that leads further lines of a text is for formats without paragraphs.
+	"plain": func(s string) string { return strings.TrimPrefix(s, bar) },
+}).Parse(pageHTML))
 
 // page is a document as the template sees it.
 type page struct {
@@ -32,6 +36,9 @@ type page struct {
 	Script template.JS
 	// Actions are what cards can be filtered by.
 	Actions []string
+	// Rows are the tenants that are listed one by one; Same stands for the others.
+	Rows []tableRow
+	Same string
 	// Open says that all cards stand open at first.
 	Open bool
 }
@@ -45,7 +52,7 @@ const maxOpen = 30
 func writeHTML(w io.Writer, d *document, o Options) error {
 	p := page{
 		Doc: d, Title: short(cmp.Or(o.Title, d.Title), maxName),
-		Style: template.CSS(pageCSS), Script: template.JS(pageJS), // #nosec G203 -- files of this package
+		Style: template.CSS(pageCSS), Script: template.JS(pageJS), //nolint:gosec // files of this package
 		Policy: fmt.Sprintf("default-src 'none'; img-src data:; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", hashSource(pageCSS), hashSource(pageJS)),
 	}
 	cards := 0
@@ -58,6 +65,11 @@ func writeHTML(w io.Writer, d *document, o Options) error {
 		}
 	}
 	p.Open = cards <= maxOpen
+	rows, same := d.Table.split()
+	p.Rows = rows
+	if same > 0 {
+		p.Same = count(same, "tenant")
+	}
 	var out bytes.Buffer
 	if err := pageTemplate.Execute(&out, p); err != nil {
 		return fmt.Errorf("writing the report as HTML: %w", err)
@@ -73,6 +85,15 @@ func hashSource(s string) string {
 
 // Right reports whether column i of the table is aligned to the right.
 func (p page) Right(i int) bool { return i < len(p.Doc.Table.Align) && p.Doc.Table.Align[i] == 'r' }
+
+// Head is the title of column i.
+func (p page) Head(i int) string { return p.Doc.Table.Head[i] }
+
+// Rest is the number of columns behind the first.
+func (p page) Rest() int { return len(p.Doc.Table.Head) - 1 }
+
+// Urgent reports whether a notice is one that nobody has acknowledged.
+func (c card) Urgent() bool { return c.Mark == "!" }
 
 // Count says how many tenants a section is about.
 func (p page) Count(s section) string { return count(len(s.Tenants), "tenant") }

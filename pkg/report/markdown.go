@@ -34,10 +34,7 @@ func writeMarkdown(w io.Writer, d *document, o Options) error {
 	m := &markdownWriter{budget: cmp.Or(o.MaxBytes, MaxComment)}
 	m.out.WriteString("### " + mdText(short(cmp.Or(o.Title, d.Title), maxName)) + "\n\n")
 	m.out.WriteString(classMark(d.Class()) + " **" + d.Headline + "**")
-	if len(d.Asides) > 0 {
-		m.out.WriteString(" " + sentence(strings.Join(d.Asides, ", ")))
-	}
-	m.out.WriteString("\n\n")
+	m.out.WriteString(strings.TrimRight(" "+d.asides(), " ") + "\n\n")
 	m.table(d)
 	m.notes(d)
 	for i := range d.Sections {
@@ -71,24 +68,13 @@ func (m *markdownWriter) fits(s string, share int) bool {
 	return true
 }
 
-// maxSameRows is how many tenants without changes have rows of their own.
-const maxSameRows = 5
-
 func (m *markdownWriter) table(d *document) {
 	if len(d.Table.Rows) == 0 {
 		return
 	}
 	m.out.WriteString("| | " + strings.Join(d.Table.Head, " | ") + " |\n|---|" + columns(d.Table.Align) + "\n")
-	same := 0
-	for _, r := range d.Table.Rows {
-		if r.Class == "same" {
-			same++
-		}
-	}
-	for _, r := range d.Table.Rows {
-		if r.Class == "same" && same > maxSameRows {
-			continue
-		}
+	rows, same := d.Table.split()
+	for _, r := range rows {
 		row := "| " + classMark(r.Class)
 		for i, c := range r.Cells {
 			if i == 0 {
@@ -102,7 +88,7 @@ func (m *markdownWriter) table(d *document) {
 			m.tenants++
 		}
 	}
-	if same > maxSameRows {
+	if same > 0 {
 		m.out.WriteString("| ✅ | " + count(same, "tenant") + strings.Repeat(" | ", len(d.Table.Head)-1) + "nothing to do |\n")
 	}
 	if m.tenants > 0 {
@@ -132,7 +118,7 @@ func (m *markdownWriter) notes(d *document) {
 	for i := range d.Sections {
 		s := &d.Sections[i]
 		if len(s.Error) > 0 {
-			add("- ❌ " + mdTenants(s, 5) + ": " + mdText(strings.ReplaceAll(strings.Join(s.Error, " "), "│ ", "")) + "\n")
+			add("- ❌ " + mdTenants(s, 5) + ": " + mdText(strings.ReplaceAll(strings.Join(s.Error, " "), bar, "")) + "\n")
 		}
 	}
 	for i := range d.Sections {
@@ -311,7 +297,7 @@ func (m *markdownWriter) tail(s *section) []string {
 func noticeText(n *card) string {
 	out := ""
 	for _, l := range n.Lines {
-		out += " " + mdText(strings.TrimSpace(l.Label+" "+strings.TrimPrefix(l.Text, "│ "))) + stop(l.Text)
+		out += " " + mdText(strings.TrimSpace(l.Label+" "+strings.TrimPrefix(l.Text, bar))) + stop(l.Text)
 	}
 	return out
 }

@@ -31,18 +31,18 @@ func (t tally) String() string {
 }
 
 // risks says in few words what a reviewer must not miss.
-func (t tally) risks() []string {
-	var out []string
-	add := func(n int, text string) {
+func (t tally) risks() []aside {
+	var out []aside
+	add := func(n int, text, class string) {
 		if n > 0 {
-			out = append(out, text)
+			out = append(out, aside{text, class})
 		}
 	}
-	add(t.refusals, count(t.refusals, "refusal"))
-	add(t.destroy, count(t.destroy, "resource")+" destroyed")
-	add(t.lost, count(t.lost, "step")+" can't be undone")
-	add(t.newID, count(t.newID, "step")+" undone only under a new id")
-	add(t.warnings, count(t.warnings, "warning"))
+	add(t.refusals, count(t.refusals, "refusal"), "error")
+	add(t.destroy, count(t.destroy, "resource")+" destroyed", "danger")
+	add(t.lost, count(t.lost, "step")+" can't be undone", "danger")
+	add(t.newID, count(t.newID, "step")+" undone only under a new id", "danger")
+	add(t.warnings, count(t.warnings, "warning"), "risk")
 	return out
 }
 
@@ -94,7 +94,7 @@ func planDocument(p *planner.Plan, lim limits) *document {
 	}
 	d.Asides = total.risks()
 	if total.changes() > 0 && total.same > 0 {
-		d.Asides = append(d.Asides, count(total.same, "resource")+" as declared")
+		d.Asides = append(d.Asides, aside{count(total.same, "resource") + " as declared", "same"})
 	}
 	if p.Checksum != "" {
 		d.Facts = append(d.Facts, [2]string{"Checksum", short(p.Checksum, maxName)})
@@ -115,12 +115,10 @@ func planHeadline(p *planner.Plan, total tally, changed, failed int) string {
 	switch {
 	case all == 0:
 		return "No tenants, so there is nothing to do."
+	case failed == all && all == 1:
+		return "No plan: see the error above."
 	case failed == all:
-		out = "No plan: " + map[bool]string{true: "the tenant", false: "none of the tenants"}[all == 1] + " could be planned. "
-		if all == 1 {
-			return "No plan: see the error above."
-		}
-		return strings.TrimSpace(out) + " See the errors above."
+		return "No plan: none of the tenants could be planned. See the errors above."
 	case total.changes() == 0:
 		out = "No changes. " + asDeclared(total.same)
 		if all > 1 {
@@ -157,7 +155,11 @@ func planRow(t *planner.TenantPlan, n tally, section int) tableRow {
 		r.Cells = []string{name, "–", "–", "–", "–", "no plan"}
 		return r
 	}
-	r.Cells = []string{name, thousands(n.create), thousands(n.change), thousands(n.destroy), thousands(n.same), strings.Join(n.risks(), ", ")}
+	var watch []string
+	for _, a := range n.risks() {
+		watch = append(watch, a.Text)
+	}
+	r.Cells = []string{name, thousands(n.create), thousands(n.change), thousands(n.destroy), thousands(n.same), strings.Join(watch, ", ")}
 	return r
 }
 

@@ -68,7 +68,7 @@ func writeText(w io.Writer, d *document, o Options) error {
 	}
 	t.prose(0, "", d.Headline, paint)
 	if len(d.Asides) > 0 {
-		t.prose(0, "", sentence(strings.Join(d.Asides, ", ")), t.plainIf(!d.Risk))
+		t.prose(0, "", d.asides(), t.plainIf(!d.Risk))
 	}
 	for _, f := range d.Facts {
 		if f[0] == "Checksum" || f[0] == "Run" {
@@ -84,13 +84,6 @@ func (t *textWriter) plainIf(plain bool) func(...any) string {
 		return t.dim
 	}
 	return t.change
-}
-
-func sentence(s string) string {
-	if s == "" {
-		return ""
-	}
-	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
 func (t *textWriter) section(s *section) {

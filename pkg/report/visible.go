@@ -80,6 +80,9 @@ func short(s string, max int) string {
 	return visible(head) + "… (" + rest + ")"
 }
 
+// bar leads the further lines of a text that has several.
+const bar = "│ "
+
 // block is short for texts of several lines: all but the first are led by a bar, so
 // that none of them looks like a line of the report.
 func block(s string, max int) []string {
@@ -87,7 +90,7 @@ func block(s string, max int) []string {
 	lines := strings.Split(head, "\n")
 	for i, l := range lines {
 		if lines[i] = visible(l); i > 0 {
-			lines[i] = "│ " + lines[i]
+			lines[i] = bar + lines[i]
 		}
 	}
 	if rest != "" {
