@@ -86,6 +86,9 @@ func commands() []*cli.Command {
 	return []*cli.Command{
 		validateCommand(),
 		renderCommand(),
+		planCommand(),
+		applyCommand(),
+		demoCommand(),
 		schemaCommand(),
 		simCommand(),
 	}
