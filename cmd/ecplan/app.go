@@ -87,8 +87,10 @@ func commands() []*cli.Command {
 		validateCommand(),
 		renderCommand(),
 		planCommand(),
+		showCommand(),
 		applyCommand(),
 		demoCommand(),
+		graphCommand(),
 		schemaCommand(),
 		simCommand(),
 	}

@@ -271,7 +271,9 @@ func planSection(t *planner.TenantPlan, lim limits, generic bool) section {
 	for _, steps := range byAddress(t.Steps) {
 		s.Cards = append(s.Cards, v.resource(steps, waiting))
 	}
-	for _, x := range t.Notices {
+	notices := slices.Clone(t.Notices)
+	slices.SortStableFunc(notices, func(a, b kind.Notice) int { return urgency(a) - urgency(b) })
+	for _, x := range notices {
 		s.Notices = append(s.Notices, v.notice(x))
 	}
 	for _, a := range t.Unchanged {
@@ -320,9 +322,7 @@ func (v values) resource(steps []*kind.Step, waiting map[string][]string) card {
 			}
 			c.Lines = append(c.Lines, l)
 		}
-		for _, ch := range s.Changes {
-			c.Lines = append(c.Lines, v.change(ch)...)
-		}
+		c.Lines = append(c.Lines, v.changes(s.Changes)...)
 		c.Lines = append(c.Lines, v.about(s, waiting)...)
 	}
 	switch {
@@ -388,17 +388,29 @@ func (v values) about(s *kind.Step, waiting map[string][]string) []line {
 	return append(out, undo)
 }
 
-// others names the steps of other resources among ids, in the words of the report.
+// others names the other resources whose steps are among ids.
 func others(ids []string, address string) []string {
 	var out []string
 	for _, id := range ids {
-		a, _, _ := strings.Cut(id, "#")
-		if a != address {
-			out = append(out, short(strings.Replace(id, "#", " ", 1), maxName))
+		if a, _, _ := strings.Cut(id, "#"); a != address {
+			out = append(out, short(a, maxName))
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// urgency orders notices, what stands in the way first.
+func urgency(n kind.Notice) int {
+	switch {
+	case n.Acknowledged != "":
+		return 2
+	case n.Level == kind.Refusal:
+		return 0
+	case n.Level == kind.Warn:
+		return 1
+	}
+	return 3
 }
 
 func (v values) notice(n kind.Notice) card {

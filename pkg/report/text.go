@@ -58,7 +58,7 @@ func writeText(w io.Writer, d *document, o Options) error {
 	for _, class := range slices.Backward(classes) {
 		for i := range d.Sections {
 			if d.Sections[i].Class == class {
-				t.section(&d.Sections[i])
+				t.section(&d.Sections[i], len(d.Sections) == 1)
 			}
 		}
 	}
@@ -86,7 +86,8 @@ func (t *textWriter) plainIf(plain bool) func(...any) string {
 	return t.change
 }
 
-func (t *textWriter) section(s *section) {
+// section writes one section; the only one leaves to the headline what that says as well.
+func (t *textWriter) section(s *section, only bool) {
 	t.prose(0, "", sectionTitle(s), t.bold)
 	t.newline()
 	for i, e := range s.Error {
@@ -101,14 +102,14 @@ func (t *textWriter) section(s *section) {
 			t.newline()
 		}
 	}
-	if len(s.Cards) == 0 && len(s.Error) == 0 {
+	if len(s.Cards) == 0 && len(s.Error) == 0 && !only {
 		t.prose(2, "", s.Tally, nil)
 		t.newline()
-	} else if len(s.Same) > 0 {
+	} else if len(s.Same) > 0 && len(s.Cards) > 0 {
 		t.prose(2, "", "As declared: "+some(s.Same, 12)+".", t.dim)
 		t.newline()
 	}
-	for i := range s.Notices {
+	for i := range slices.Backward(s.Notices) {
 		t.card(&s.Notices[i])
 		t.newline()
 	}

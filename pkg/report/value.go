@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,6 +53,80 @@ func (v values) generic(s string) string {
 		return s
 	}
 	return strings.ReplaceAll(s, v.domain, domainVariable)
+}
+
+// changes returns the lines that show cs. Where all fields of one element of a
+// collection come or go, they stand below it.
+func (v values) changes(cs []kind.Change) []line {
+	var out []line
+	for i := 0; i < len(cs); {
+		element, n := sameElement(cs[i:])
+		if n < 2 {
+			out = append(out, v.change(withoutKey(cs[i]))...)
+			i++
+			continue
+		}
+		out = append(out, line{Mark: opMark(cs[i].Op), Label: short(element, maxName), Class: field})
+		for _, c := range cs[i : i+n] {
+			if named(element, c.Before) || named(element, c.After) {
+				continue
+			}
+			c.Path = strings.TrimPrefix(c.Path[len(element):], ".")
+			for _, l := range v.change(c) {
+				l.Depth++
+				out = append(out, l)
+			}
+		}
+		i += n
+	}
+	return out
+}
+
+// sameElement returns the element that the first of cs is a field of, as in
+// "scopes[read:x]", and how many of cs bring or take away such fields.
+func sameElement(cs []kind.Change) (element string, n int) {
+	at := strings.LastIndex(cs[0].Path, "].")
+	if at < 0 || cs[0].Op == "change" {
+		return "", 0
+	}
+	element = cs[0].Path[:at+1]
+	for n < len(cs) && cs[n].Op == cs[0].Op && strings.HasPrefix(cs[n].Path, element+".") {
+		n++
+	}
+	return element, n
+}
+
+// withoutKey leaves out of a whole element the fields that its path has in brackets.
+func withoutKey(c kind.Change) kind.Change {
+	if !strings.HasSuffix(c.Path, "]") {
+		return c
+	}
+	trim := func(tree any) any {
+		m, ok := tree.(map[string]any)
+		if !ok || placeholder(m) {
+			return tree
+		}
+		left := map[string]any{}
+		for k, e := range m {
+			if !named(c.Path, e) {
+				left[k] = e
+			}
+		}
+		return left
+	}
+	c.Before, c.After = trim(c.Before), trim(c.After)
+	return c
+}
+
+// named reports whether the key of an element, in brackets, says v already.
+func named(element string, v any) bool {
+	s, ok := v.(string)
+	at := strings.IndexByte(element, '[')
+	if !ok || s == "" || at < 0 {
+		return false
+	}
+	key := strings.TrimSuffix(element[at+1:], "]")
+	return key == s || slices.Contains(strings.Split(key, " "), s)
 }
 
 // change returns the lines that show c.
@@ -120,6 +195,9 @@ func (v values) secretText(path string) string {
 // one line an element.
 func (v values) whole(l line, tree any) []line {
 	text := v.inline(tree)
+	if text == "{}" && strings.HasSuffix(l.Label, "]") {
+		return []line{l} // its path says all of it
+	}
 	list, isList := tree.([]any)
 	m, isMap := tree.(map[string]any)
 	if width(text) <= maxInline || !isList && !(isMap && !placeholder(m)) {
