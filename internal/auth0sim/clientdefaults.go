@@ -52,6 +52,9 @@ func clientDefaults(o obj) {
 		defaults(o, obj{"oidc_conformant": true})
 	case thirdParty: // REC-tf Client_ThirdPartySecurityMode, DataClients
 		refresh["expiration_type"], refresh["infinite_idle_token_lifetime"] = "expiring", false
+		if method == "none" {
+			refresh["rotation_type"], refresh["infinite_token_lifetime"] = "rotating", false
+		}
 		defaults(o, obj{"oidc_conformant": true, "third_party_security_mode": "permissive"})
 		if strict {
 			grants = []any{"authorization_code"}
@@ -65,15 +68,28 @@ func clientDefaults(o obj) {
 	if sent, given := o["refresh_token"].(obj); given {
 		defaults(sent, refresh)
 	}
-	// REC-tf ClientOIDCLogout: the deprecated name shows what the new one holds.
-	if logout, given := o["oidc_logout"].(obj); given {
-		if urls, has := logout["backchannel_logout_urls"]; has {
-			defaults(o, obj{"oidc_backchannel_logout": obj{"backchannel_logout_urls": urls}})
-		}
-	}
+	fillClient(o)
 	defaults(o, obj{
 		"is_first_party": true, "oidc_conformant": false, "sso_disabled": false, "cross_origin_authentication": false,
 		"custom_login_page_on": true, "is_token_endpoint_ip_header_trusted": false,
 		"grant_types": grants, "jwt_configuration": jwt, "refresh_token": refresh,
 	})
+}
+
+// fillClient completes, after a create or a PATCH, what depends on what was sent.
+func fillClient(o obj) {
+	// REC-tf ClientOIDCLogout: the deprecated name shows what the new one holds.
+	if logout, given := o["oidc_logout"].(obj); given {
+		o["oidc_backchannel_logout"] = obj{"backchannel_logout_urls": logout["backchannel_logout_urls"]}
+	}
+	if transfer, given := o["session_transfer"].(obj); given { // REC-tf ClientSessionTransfer
+		dropNulls(transfer)
+		defaults(transfer, obj{
+			"allow_refresh_token": false, "allowed_authentication_methods": []any{}, "can_create_session_transfer_token": false,
+			"enforce_cascade_revocation": true, "enforce_device_binding": "ip", "enforce_online_refresh_tokens": true,
+		})
+	}
+	if o["initiate_login_uri"] == "" { // REC-tf ClientConfig: empty is not set
+		delete(o, "initiate_login_uri")
+	}
 }

@@ -177,9 +177,7 @@ func (c *call) updateClient() answer {
 	// Checked on a copy: a refused PATCH changes nothing.
 	next := &client{record: cl.record, secret: cl.secret, credentials: cl.credentials, used: cl.used}
 	next.o = clone(cl.o)
-	if fail := c.applyClient(next); fail != nil {
-		return *fail
-	}
+	c.applyClient(next)
 	if fail := c.checkClient(next); fail != nil {
 		return *fail
 	}
@@ -221,9 +219,10 @@ var deepMerged = []string{
 	"signed_request_object", // REC-tf ClientAuthenticationMethodsSignedRequestObject
 	"mobile",                // REC-tf ClientMobile
 	"native_social_login",   // REC-tf ClientMobile
+	"session_transfer",      // REC-tf ClientSessionTransfer
 }
 
-func (c *call) applyClient(cl *client) *answer {
+func (c *call) applyClient(cl *client) {
 	if methods, given := c.body["client_authentication_methods"]; given {
 		delete(c.body, "client_authentication_methods")
 		cl.used = map[string]obj{}
@@ -240,8 +239,14 @@ func (c *call) applyClient(cl *client) *answer {
 	for _, key := range deepMerged {
 		mergeKey(cl.o, c.body, key)
 	}
+	for _, f := range []string{"oidc_logout", "oidc_backchannel_logout"} {
+		if v, given := c.body[f]; given && v == nil { // REC-tf ClientOIDCLogout: two names of one thing
+			delete(cl.o, "oidc_logout")
+			delete(cl.o, "oidc_backchannel_logout")
+		}
+	}
 	merge(cl.o, c.body)
-	return nil
+	fillClient(cl.o)
 }
 
 // checkClient checks what no schema states: the whole client as it would be.

@@ -3,10 +3,13 @@ package auth0sim
 import (
 	"crypto/sha1" //nolint:gosec // the thumbprint that Auth0 shows
 	"crypto/x509"
+	_ "embed" // discovery.json
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"strings"
+	"sync"
 )
 
 // fillConnection adds what Auth0 adds to a created connection (REC-tf ConnectionOkta,
@@ -50,7 +53,7 @@ func refillOptions(strategy string, options, former obj) {
 			// REC-tf ConnectionOkta #8: defaults where nothing is sent.
 			defaults(options, obj{"attribute_map": obj{"mapping_mode": "basic_profile"}, "connection_settings": obj{"pkce": "disabled"}})
 		} else {
-			defaults(options, obj{"attribute_map": obj{"mapping_mode": "bind_all"}, "connection_settings": obj{"pkce": "auto"}})
+			defaults(options, obj{"attribute_map": obj{"mapping_mode": "bind_all"}, "connection_settings": obj{"pkce": "disabled"}})
 		}
 	case "samlp":
 		block, _ := pem.Decode([]byte(str(options["signingCert"])))
@@ -132,9 +135,27 @@ func oktaMetadata(domain string) obj {
 	}
 }
 
-// oidcMetadata makes a small discovery document of the endpoints that were sent:
-// Auth0 would fetch discovery_url, the simulator asks nobody.
+// discoveryJSON are discovery documents of public providers, by their address, as
+// Auth0 kept them (REC-tf ConnectionOIDC).
+//
+//go:embed discovery.json
+var discoveryJSON []byte
+
+var discoveryDocuments = sync.OnceValue(func() map[string]obj {
+	docs := map[string]obj{}
+	if err := json.Unmarshal(discoveryJSON, &docs); err != nil {
+		panic("auth0sim: discovery.json: " + err.Error()) // embedded: a build error
+	}
+	return docs
+})
+
+// oidcMetadata is the discovery document of a provider. Auth0 fetches it; the
+// simulator asks nobody, so for a provider that it does not know it makes a small one
+// of the endpoints that were sent.
 func oidcMetadata(options obj) obj {
+	if doc, known := discoveryDocuments()[str(options["discovery_url"])]; known {
+		return clone(doc)
+	}
 	out := obj{}
 	for _, k := range []string{"issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"} {
 		if v, given := options[k]; given {

@@ -51,6 +51,9 @@ func (c *call) createConnection() answer {
 	}
 	fillConnection(o)
 	c.hideConfiguration(o)
+	if str(o["strategy"]) == "samlp" { // REC-tf ConnectionOIDCMetadata
+		defaults(o, obj{"show_as_button": false, "provisioning_ticket_url": c.t.issuer() + "p/samlp/" + c.t.draw.alnum(32)})
+	}
 	con.record = c.newRecord("con_"+c.t.draw.alnum(16), o)
 	c.t.connections.add(con)
 	return created(c.showConnection(con))

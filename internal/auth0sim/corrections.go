@@ -23,4 +23,25 @@ func correct(d *document) {
 	// REC-tf RoleOrganizationLevel: organization-level roles, 2026.
 	add("CreateRoleRequestContent", "type", &schema{Type: typeList{"string"}, Enum: []any{"tenant", "organization"}})
 	add("CreateRoleRequestContent", "owner_id", text)
+
+	// REC-tf ClientAuthenticationMethodsTLSClientAuth sends signed_request_object:null,
+	// ClientCredentialsTokenVaultPrivilegedAccess and ClientOIDCLogout others: null
+	// clears any object of a client.
+	for _, p := range d.Schemas["UpdateClientRequestContent"].Properties {
+		if s, _ := d.resolve(p); len(s.Type) == 1 && s.Type[0] == "object" && len(s.Enum) == 0 {
+			s.Type = append(s.Type, "null")
+		}
+	}
+	object := func(more map[string]*schema) *schema {
+		return &schema{Type: typeList{"object", "null"}, Properties: more}
+	}
+	// REC-tf ClientCredentialsTokenVaultPrivilegedAccess, 2026-08.
+	add("ClientTokenVaultPrivilegedAccessWithCredentialId", "grants", &schema{Type: typeList{"array"}})
+	for _, name := range []string{"CreateClientRequestContent", "UpdateClientRequestContent"} {
+		// REC-tf ClientIdentityAssertionAuthorizationGrant, 2026-08.
+		add(name, "identity_assertion_authorization_grant", object(map[string]*schema{"active": boolean}))
+	}
+	for _, name := range []string{"CreateConnectionRequestContent", "UpdateConnectionRequestContent"} {
+		add(name, "cross_app_access_resource_app", object(map[string]*schema{"status": text})) // REC-tf ConnectionOIDCMetadata, 2026-07
+	}
 }

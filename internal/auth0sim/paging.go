@@ -4,9 +4,11 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // style is how one endpoint lists (facts §3.0 "Paging").
@@ -87,12 +89,13 @@ func (c *call) checkpoint(s style, items []obj, place func(i int) int) answer {
 	}
 	after := 0
 	if from := c.query.Get("from"); from != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(from)
-		n, numErr := strconv.Atoi(strings.TrimPrefix(string(raw), "after:"))
-		if err != nil || numErr != nil {
+		raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(from), "="))
+		if err != nil || !utf8.Valid(raw) {
 			return badRequest("invalid_paging", "The 'from' parameter is invalid.") // wording UNCONFIRMED
 		}
-		after = n
+		if after, err = strconv.Atoi(strings.TrimPrefix(string(raw), "after:")); err != nil {
+			after = math.MaxInt // a cursor to something that is not here: nothing follows it; UNCONFIRMED
+		}
 	}
 	cut, next := []obj{}, 0
 	for i, item := range items {

@@ -73,10 +73,10 @@ func (c *call) deleteConnectionProfile() answer {
 	return noContent()
 }
 
-// fillConnectionProfile: strategy_overrides shows as null while unset (REC-tf
-// ConnectionProfile).
+// fillConnectionProfile: strategy_overrides shows as null while unset, as does
+// connection_config (REC-tf ConnectionProfile, ClientExpressAppConfiguration).
 func fillConnectionProfile(o obj) {
-	defaults(o, obj{"strategy_overrides": nil})
+	defaults(o, obj{"strategy_overrides": nil, "connection_config": nil})
 }
 
 func (c *call) createProfile(in *collection[*profile], prefix, conflict string, fill func(obj)) answer {

@@ -191,6 +191,11 @@ var table = sync.OnceValue(func() map[string][]*route {
 // segment wins over a parameter (organizations/name/{name}).
 func find(method, escaped string) (*route, map[string]string) {
 	parts := strings.Split(strings.TrimSuffix(escaped, "/"), "/")
+	if parts[0] == "resource-servers" && len(parts) > 2 {
+		// An identifier whose slashes are not escaped: some clients send it so, and
+		// proxies before the service unescape. Nothing else lies below a resource server.
+		parts = []string{parts[0], strings.Join(strings.Split(escaped, "/")[1:], "/")}
+	}
 	if method == http.MethodHead {
 		method = http.MethodGet // hapi answers HEAD from the GET route
 	}

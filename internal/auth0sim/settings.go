@@ -16,5 +16,8 @@ func (c *call) getSettings() answer {
 func (c *call) updateSettings() answer {
 	mergeKey(c.t.settings, c.body, "flags")
 	merge(c.t.settings, c.body)
+	if c.t.settings["default_redirection_uri"] == "" { // REC-tf Tenant_DefaultRedirectionURI: empty is not set
+		delete(c.t.settings, "default_redirection_uri")
+	}
 	return ok(c.t.settings)
 }
