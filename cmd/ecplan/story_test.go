@@ -1,0 +1,170 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ecplan/ecplan/internal/auth0sim"
+)
+
+var update = flag.Bool("update", false, "write the expected output in testdata anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ecplan": main})
+}
+
+// TestStories runs testdata/*.txtar: each is a story with its input and the expected
+// output in one file. Besides testscript's own commands there are
+//
+//	sim [seed=FILE] [scopes=A,B] [rate=LIMIT] [fault=SPEC]…
+//	               starts a tenant in this process; $SIM becomes its address and, in
+//	               the manifests below examples, takes the place of 127.0.0.1:4010
+//	fault [SPEC]…  replaces the tenant's faults
+//	call METHOD PATH [BODY]
+//	               changes the tenant behind ecplan's back
+//	requests       prints what the tenant was asked since the last time, sorted
+//	steady FILE    prints a file (stdout, stderr) without what differs from run to run
+//
+// go test ./cmd/ecplan -run TestStories -update writes the expected output anew: read
+// the difference before it is committed.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata",
+		UpdateScripts:      *update,
+		RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			env.Values[storyKey{}] = &story{}
+			env.Setenv("ECPLAN_LOCAL_TOKEN", "story-token")
+			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS(filepath.Join("..", "..", "examples")))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"sim":      func(ts *testscript.TestScript, _ bool, args []string) { of(ts).start(ts, args) },
+			"fault":    func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(of(ts).sim.SetFaults(args...)) },
+			"call":     func(ts *testscript.TestScript, _ bool, args []string) { of(ts).call(ts, args) },
+			"requests": func(ts *testscript.TestScript, _ bool, _ []string) { of(ts).requests(ts) },
+			"steady": func(ts *testscript.TestScript, _ bool, args []string) {
+				if len(args) != 1 {
+					ts.Fatalf("usage: steady FILE")
+				}
+				fmt.Fprint(ts.Stdout(), of(ts).steady(ts.ReadFile(args[0])))
+			},
+		},
+	})
+}
+
+// story is what one script has besides its folder.
+type story struct{ sim *auth0sim.Server }
+
+type storyKey struct{}
+
+func of(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
+
+func (s *story) start(ts *testscript.TestScript, args []string) {
+	o := auth0sim.Options{Token: ts.Getenv("ECPLAN_LOCAL_TOKEN")}
+	for _, arg := range args {
+		key, value, _ := strings.Cut(arg, "=")
+		switch key {
+		case "seed":
+			o.Seed = []byte(ts.ReadFile(value))
+		case "scopes":
+			o.TokenScopes = strings.Split(value, ",")
+		case "rate":
+			o.RateLimit = value
+		case "fault":
+			o.Faults = append(o.Faults, value)
+		default:
+			ts.Fatalf("sim has no option %q", arg)
+		}
+	}
+	sim, err := auth0sim.New(o)
+	ts.Check(err)
+	ts.Check(sim.Listen("127.0.0.1:0"))
+	ts.Defer(func() { _ = sim.Close() })
+	s.sim = sim
+	ts.Setenv("SIM", sim.Domain())
+	ts.Check(filepath.WalkDir(ts.MkAbs("examples"), func(name string, _ os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(name) != ".yaml" {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(name, []byte(strings.ReplaceAll(string(text), exampleDomain, sim.Domain())), 0o600)
+	}))
+}
+
+// call sends a request that is not ecplan's; it counts among no requests.
+func (s *story) call(ts *testscript.TestScript, args []string) {
+	if len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: call METHOD PATH [BODY]")
+	}
+	r := httptest.NewRequest(args[0], s.sim.URL()+"/api/v2/"+args[1], strings.NewReader(strings.Join(args[2:], "")))
+	r.Header.Set("Authorization", "Bearer "+ts.Getenv("ECPLAN_LOCAL_TOKEN"))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	s.sim.Handler().ServeHTTP(w, r)
+	if w.Code >= http.StatusBadRequest {
+		ts.Fatalf("%s %s: %d %s", args[0], args[1], w.Code, w.Body)
+	}
+	fmt.Fprint(ts.Stdout(), w.Body)
+	s.sim.ResetRequests()
+}
+
+// exampleDomain is where the examples' manifests look for the simulator.
+const exampleDomain = "127.0.0.1:4010"
+
+// requests prints one line a request, reads before writes, ids left out.
+func (s *story) requests(ts *testscript.TestScript) {
+	var reads, writes []string
+	for _, r := range s.sim.Requests() {
+		line := r.Method + " " + anyID.ReplaceAllString(r.Path, "{id}")
+		if r.Method == "GET" {
+			reads = append(reads, line)
+		} else {
+			writes = append(writes, line)
+		}
+	}
+	s.sim.ResetRequests()
+	slices.Sort(reads)
+	slices.Sort(writes)
+	fmt.Fprintf(ts.Stdout(), "%d reads\n%d writes\n", len(reads), len(writes))
+	for _, line := range slices.Concat(reads, writes) {
+		fmt.Fprintln(ts.Stdout(), line)
+	}
+}
+
+var (
+	anyID = regexp.MustCompile(`\b(?:(?:rol|cgr|con|cred|org)_[0-9A-Za-z]{16,22}|[0-9a-f]{24}|[0-9A-Za-z]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b`)
+	// unsteady is what no two runs have in common, and what stands for it.
+	unsteady = []struct {
+		found *regexp.Regexp
+		shown string
+	}{
+		{regexp.MustCompile(`sha256:[0-9a-f]{8,64}`), "sha256:…"},
+		{regexp.MustCompile(`\b20\d{6}T\d{6}(?:\.\d+)?Z?-[a-z0-9-]+-[0-9a-z]+\b`), "RUN"},
+		{regexp.MustCompile(`\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| UTC)?`), "TIME"},
+		{regexp.MustCompile(`\b\d+(?:\.\d+)? ?(?:ms|s)\b`), "DURATION"},
+		{anyID, "ID"},
+	}
+)
+
+func (s *story) steady(text string) string {
+	if s.sim != nil {
+		text = strings.ReplaceAll(text, s.sim.Domain(), exampleDomain)
+	}
+	for _, u := range unsteady {
+		text = u.found.ReplaceAllString(text, u.shown)
+	}
+	return text
+}
