@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ecplan/ecplan/pkg/journal"
@@ -123,8 +124,8 @@ func Apply(ctx context.Context, o Options) Outcome {
 	return r.out
 }
 
-// run is an Apply while it goes on. Only the goroutine of loop touches its fields;
-// steps work on what they are given and report over a channel.
+// run is an Apply while it goes on. Only the goroutine of loop touches its fields but
+// the last two; steps work on what they are given and report over a channel.
 type run struct {
 	Options
 	out     Outcome
@@ -132,6 +133,7 @@ type run struct {
 	outputs map[string]map[string]any // what done steps gave, by step id
 
 	events sync.Mutex
+	broken atomic.Bool // a step failed; its report may still be on its way
 }
 
 // prepare lines the steps up and takes over what the journal knows of them.
@@ -195,7 +197,7 @@ func (r *run) loop(ctx context.Context) {
 
 // stopping says that nothing new may start.
 func (r *run) stopping(ctx context.Context) bool {
-	return ctx.Err() != nil || r.Hard.Err() != nil || r.out.Err != nil || r.out.failed() != nil
+	return ctx.Err() != nil || r.Hard.Err() != nil || r.broken.Load()
 }
 
 func (r *run) ready(s *kind.Step) bool {
@@ -224,6 +226,9 @@ func (r *run) job(s *kind.Step, res StepResult) *job {
 }
 
 func (r *run) say(e Event) {
+	if e.Err != nil {
+		r.broken.Store(true)
+	}
 	r.events.Lock()
 	defer r.events.Unlock()
 	e.Time = r.Now()

@@ -183,7 +183,6 @@ func TestAfterAFailureNothingStartsAndWhatIsInFlightFinishes(t *testing.T) {
 	failed := make(chan struct{})
 	f := &scripted{send: func(r tenant.Request) (tenant.Response, error) {
 		if r.Body == "bad" {
-			defer close(failed)
 			return tenant.Response{}, &tenant.Error{Op: "POST things", Status: 400, Code: "invalid_body", Message: "no"}
 		}
 		<-failed
@@ -191,7 +190,11 @@ func TestAfterAFailureNothingStartsAndWhatIsInFlightFinishes(t *testing.T) {
 	}}
 	s := newStore(t)
 	j := begin(t, s, plan)
-	out := Apply(context.Background(), Options{Plan: plan, Tenant: f, Journal: j, Parallel: 2})
+	out := Apply(context.Background(), Options{Plan: plan, Tenant: f, Journal: j, Parallel: 2, Progress: func(e Event) {
+		if e.State == string(Failed) {
+			close(failed)
+		}
+	}})
 	want := map[string]Status{"A/slow": Done, "B/bad": Failed, "C/next": NotStarted, "D/idle": NotStarted}
 	if got := statuses(out); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v", got)

@@ -95,7 +95,7 @@ func (j *job) send() error {
 		return j.failedSend(err)
 	}
 	j.res.Changed = true
-	done := j.done(res.Body)
+	done := doneBy(j.step, in, res.Body)
 	j.mine, j.answer, j.res.ObjectID = done.Outputs, res.Body, done.ObjectID
 	if err := j.Journal.Done(j.step.ID, done); err != nil {
 		return j.lost("was done, and that could not be put on record", err)
@@ -126,6 +126,7 @@ func (j *job) prepare() (tenant.Request, journal.Intent, error) {
 		Request: planner.Digest(kind.Request{Method: j.step.Request.Method, Path: anyPath(path), Query: j.step.Request.Query, Body: body}),
 		Before:  j.step.Digest,
 		Twins:   twins,
+		Sets:    j.fingerprints(),
 	}
 	revealed, err := manifest.Reveal(body, j.secrets)
 	if err != nil {
@@ -196,9 +197,9 @@ var verbs = map[kind.Verb]string{
 	kind.Bind: "binding", kind.Unbind: "unbinding", kind.Attach: "attaching",
 }
 
-// done makes the record of what the answer says.
-func (j *job) done(answer any) journal.Done {
-	s := j.step
+// doneBy makes the record of what the step brought about. answer is the tenant's, or
+// stands for it.
+func doneBy(s *kind.Step, in journal.Intent, answer any) journal.Done {
 	d := journal.Done{
 		Address: s.Address, Part: s.Part, Action: s.Action, ObjectID: s.ObjectID,
 		Merged: s.Merged, Released: s.Released,
@@ -211,16 +212,21 @@ func (j *job) done(answer any) journal.Done {
 			d.Outputs[name] = v
 		}
 	}
-	if s.Action == kind.Create && s.Part == "" && len(s.Outputs) > 0 {
+	if s.Made() && len(s.Outputs) > 0 { // the first one is the id
 		d.ObjectID, _ = d.Outputs[s.Outputs[0]].(string)
 	}
-	d.Secrets = j.traces(answer)
+	for path, fingerprint := range in.Sets {
+		if d.Secrets == nil {
+			d.Secrets = map[string]journal.Trace{}
+		}
+		d.Secrets[path] = journal.Trace{Fingerprint: fingerprint, UpdatedAt: reportedTime(answer, path)}
+	}
 	return d
 }
 
-// traces fingerprints the unreadable values that the step sets.
-func (j *job) traces(answer any) map[string]journal.Trace {
-	out := map[string]journal.Trace{}
+// fingerprints are those of the unreadable values that the step sets, by path.
+func (j *job) fingerprints() map[string]string {
+	var out map[string]string
 	for _, path := range j.step.Sets {
 		v, err := j.fill(member(j.step.After, path), path)
 		if err != nil || v == nil {
@@ -228,7 +234,10 @@ func (j *job) traces(answer any) map[string]journal.Trace {
 		}
 		text, err := manifest.Reveal(v, j.secrets)
 		if s, ok := text.(string); ok && err == nil {
-			out[path] = journal.Trace{Fingerprint: j.Fingerprint(s), UpdatedAt: reportedTime(answer, path)}
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[path] = j.Fingerprint(s)
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/ecplan/ecplan/pkg/manifest"
@@ -10,21 +11,24 @@ import (
 // fill replaces the references in v by what earlier steps gave. One that is left
 // open is an error: nothing half known is ever sent.
 func (j *job) fill(v any, what string) (any, error) {
-	v = manifest.Resolve(v, func(address, attr string) (any, bool) {
-		outputs, ok := j.outputs[address]
-		if address == j.step.ID && j.mine != nil {
-			outputs, ok = j.mine, true
-		}
-		if !ok {
-			return nil, false
-		}
-		got := member(outputs, attr)
-		return got, got != nil
-	})
+	known := j.outputs
+	if j.mine != nil {
+		known = maps.Clone(known)
+		known[j.step.ID] = j.mine
+	}
+	v = resolve(v, known)
 	if open := manifest.Refs(v); len(open) > 0 {
 		return nil, fmt.Errorf("%s needs a value of %s that is not known: it is not among what the steps before it gave", what, strings.Join(open, ", "))
 	}
 	return v, nil
+}
+
+// resolve replaces those references in v that outputs, by step id, know of.
+func resolve(v any, outputs map[string]map[string]any) any {
+	return manifest.Resolve(v, func(id, attr string) (any, bool) {
+		got := member(outputs[id], attr)
+		return got, got != nil
+	})
 }
 
 // path fills in the segments of a request's path.

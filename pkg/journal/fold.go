@@ -34,18 +34,13 @@ func Load(s Store, tenant, domain string) ([]*Log, error) {
 }
 
 // Fold derives what a tenant's runs, given oldest first, know of each address. What
-// a rollback restored is known as it was before the runs that it took back.
+// a rollback restored is known as it was before the run that it took back.
 func Fold(runs []*Log) map[string]kind.Record {
 	records := map[string]kind.Record{}
 	before := map[string]map[string]kind.Record{} // by run: the records when it began
 	for _, l := range runs {
 		before[l.Header.Run] = maps.Clone(records)
-		var former map[string]kind.Record
-		for _, name := range l.Header.RollsBack {
-			if r, ok := before[name]; ok {
-				former = r // the last one named is the oldest
-			}
-		}
+		former := before[l.Header.RollsBack]
 		for _, rec := range l.Records {
 			if rec.Type == TypeDone {
 				apply(records, former, l.Header.Run, rec.Done)

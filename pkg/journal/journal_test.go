@@ -375,7 +375,7 @@ func TestFold(t *testing.T) {
 	if got := fold(); !reflect.DeepEqual(got, want) {
 		t.Fatalf("after two runs:\n%+v\nwant\n%+v", got, want)
 	}
-	back := run(Header{RollsBack: []string{second}},
+	back := run(Header{RollsBack: second},
 		Done{Address: "Action/a", Part: "deployment", Action: kind.Deploy, ObjectID: "1"},
 		Done{Address: "Role/r", Action: kind.Create, ObjectID: "3"},
 		Done{Address: "TenantSettings/tenant", Action: kind.Update})
@@ -387,7 +387,7 @@ func TestFold(t *testing.T) {
 	if got := fold(); !reflect.DeepEqual(got, want) {
 		t.Fatalf("after taking the second back:\n%+v\nwant\n%+v", got, want)
 	}
-	run(Header{RollsBack: []string{first}},
+	run(Header{RollsBack: first},
 		Done{Address: "TenantSettings/tenant", Action: kind.Update},
 		Done{Address: "Role/r", Action: kind.Delete},
 		Done{Address: "Action/a", Action: kind.Delete})

@@ -69,8 +69,8 @@ type Header struct {
 	PlanDigest     string `json:"plan_digest"`
 	// Steps counts the plan's steps.
 	Steps int `json:"steps"`
-	// RollsBack names the runs that this one takes back, newest first.
-	RollsBack []string `json:"rolls_back,omitempty"`
+	// RollsBack names the run that this one takes back, "" if it is no rollback.
+	RollsBack string `json:"rolls_back,omitempty"`
 }
 
 // Intent says what is about to be sent. It is on the disk before the request is.
@@ -82,7 +82,9 @@ type Intent struct {
 	Before string `json:"before,omitempty"`
 	// Twins are the ids of the objects that could be mistaken for the one that the
 	// request creates: those which bear its name already. nil: nothing could be.
-	Twins []string `json:"twins,omitempty"`
+	Twins []string `json:"twins"`
+	// Sets are the fingerprints of the unreadable values that the request sets, by path.
+	Sets map[string]string `json:"sets,omitempty"`
 }
 
 // Done says what a request brought about.

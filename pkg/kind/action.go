@@ -28,6 +28,7 @@ func action() *Kind {
 	return &Kind{
 		Name: "Action", Rank: 50, Scopes: actions.scopes,
 		Observe: observeAction,
+		Found:   foundAction,
 		Steps:   actionSteps,
 		Finish:  bindingSteps,
 		Delete:  deleteAction,

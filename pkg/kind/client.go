@@ -24,7 +24,7 @@ var clients = collectionOf{
 func client() *Kind {
 	return &Kind{
 		Name: "Client", Rank: 30, Scopes: clients.scopes,
-		Observe: observeClient,
+		Pin: "client_id", Observe: observeClient, Found: foundClient, Restore: restoreClient, Losses: clientLosses,
 		Steps:   clientSteps,
 		Notices: clientNotices,
 		Delete: func(d Desired, o Observed) ([]Step, error) {
@@ -160,7 +160,7 @@ func clientSteps(d Desired, o Observed) ([]Step, error) {
 		delete(b, "client_id")
 		s := clients.createStep(d, b)
 		s.Merged = mergedIn(d)
-		s.Twins = &Twins{Read: clientList(d), Where: map[string]any{"name": d.Spec["name"]}, Pick: "client_id", Pin: "client_id"}
+		s.Twins = &Twins{Read: clientList(d), Where: map[string]any{"name": d.Spec["name"]}, Pick: "client_id"}
 		if managed {
 			inline := make([]any, len(declared))
 			for i, c := range objects(declared) {

@@ -30,10 +30,10 @@ type difference struct {
 // not declare are never looked at, save the keys of shared collections that an
 // earlier run added and nobody declares any more.
 func compare(d Desired, o Observed) difference {
-	return compareFields(schemas.Rules(d.Kind), d.Spec, o.Spec, d.Record.Merged)
+	return compareFields(schemas.Rules(d.Kind), d.Spec, o.Spec, d.Record.Merged, d.Exact)
 }
 
-func compareFields(rules *schemas.Rule, desired, observed map[string]any, recorded map[string][]string) difference {
+func compareFields(rules *schemas.Rule, desired, observed map[string]any, recorded map[string][]string, exact bool) difference {
 	diff := difference{body: map[string]any{}, before: map[string]any{}, after: map[string]any{}, merged: map[string][]string{}, released: map[string][]string{}}
 	exclusive, _ := desired["exclusive"].(bool)
 	for _, name := range manifest.Keys(rules.Properties) {
@@ -55,11 +55,17 @@ func compareFields(rules *schemas.Rule, desired, observed map[string]any, record
 			continue
 		}
 		changes := compareValue(name, rule, want, have, present)
+		if exact && len(changes) == 0 && !sameNow(rule, want, have) {
+			changes = []Change{{Path: name, Op: "change", Before: have, After: want}}
+		}
 		if len(changes) == 0 {
 			continue
 		}
 		diff.changes = append(diff.changes, changes...)
 		diff.body[name] = overlay(rule, want, have)
+		if exact && want != nil {
+			diff.body[name] = want
+		}
 		diff.before[name], diff.after[name] = have, diff.body[name]
 	}
 	return diff
@@ -71,7 +77,6 @@ func shared(r *schemas.Rule) bool { return r.MergeMap || len(r.Merge) > 0 }
 // objects merged by key fields, which Auth0 can only replace as a whole.
 func (diff *difference) collection(name string, rule *schemas.Rule, want, have any, recorded []string, exclusive bool) {
 	w, h := keyed(rule, want), keyed(rule, have)
-	element := elementRule(rule)
 	var kept, added []string
 	before, after, sent := map[string]any{}, map[string]any{}, map[string]any{}
 	result := map[string]any{}
@@ -92,7 +97,7 @@ func (diff *difference) collection(name string, rule *schemas.Rule, want, have a
 	}
 	for _, k := range manifest.Keys(w) {
 		hv, present := h[k]
-		path := elementPath(name, rule, k)
+		path, element := elementPath(name, rule, k), elementRule(rule, k)
 		if w[k] == nil {
 			if present {
 				touch(k, nil, []Change{{Path: path, Op: "remove", Before: hv}})
@@ -115,11 +120,15 @@ func (diff *difference) collection(name string, rule *schemas.Rule, want, have a
 			continue
 		}
 		gone := any(nil)
-		if rule.MergeMap && element.HasAbsent {
-			if equal(element, element.Absent, h[k]) {
+		if element := elementRule(rule, k); rule.MergeMap {
+			if element.HasAbsent && equal(element, element.Absent, h[k]) {
 				continue // it already says what its absence says
 			}
-			gone = element.Absent
+			if !element.HasAbsent && !element.Allows("null") {
+				kept = append(kept, k) // what its absence would mean, no source tells
+				continue
+			}
+			gone = orAbsent(element, nil)
 		}
 		path := elementPath(name, rule, k)
 		note := "no longer declared"
@@ -151,10 +160,11 @@ func (diff *difference) collection(name string, rule *schemas.Rule, want, have a
 	diff.after[name] = unkeyed(after, order(rule, have, want))
 }
 
-func elementRule(rule *schemas.Rule) *schemas.Rule {
+// elementRule is the rule of the element with the key k.
+func elementRule(rule *schemas.Rule, k string) *schemas.Rule {
 	r := rule.Items
 	if rule.MergeMap {
-		r = rule.Values
+		r = rule.Field(k)
 	}
 	if r == nil {
 		r = &schemas.Rule{}

@@ -124,6 +124,9 @@ func credentialSteps(d Desired, o Observed) ([]Step, error) {
 	attach.Scopes = []string{"update:client_credentials", "update:clients"}
 	attach.Needs = needs
 	attach.Before, attach.After = map[string]any{"credentials": anyList(former)}, map[string]any{"credentials": anyList(shown)}
+	if method := o.Object["token_endpoint_auth_method"]; method != nil {
+		attach.Before["token_endpoint_auth_method"] = method
+	}
 	attach.Changes = []Change{{Path: "credentials", Op: "change", Before: anyList(former), After: anyList(shown), Set: true}}
 	attach.Undo = Undo{Effect: Exact, How: "lets the client sign in with the former keys again"}
 	steps = append(steps, attach)

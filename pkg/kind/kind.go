@@ -33,6 +33,15 @@ type Kind struct {
 	// Restore, where undoing takes more than Steps towards the former state, returns
 	// the writes that take back what a run did. nil: Steps and Delete do.
 	Restore func(d Desired, o Observed, done []Step) ([]Step, error)
+	// Found, if not nil, compares those steps that the schema's rules say nothing of
+	// with the tenant; ok is false for all others (see Compare).
+	Found func(s Step, o Observed, set map[string]SecretRecord) (f Finding, ok bool)
+	// Losses, if not nil, tells what deleting the object would take with it that nobody
+	// can bring back. Its notices are refusals. What it has to read it asks v for; ok is
+	// false while an answer is missing.
+	Losses func(d Desired, o Observed, v *View) (notices []Notice, ok bool)
+	// Pin is the field of the spec that names one object by its id, "" if there is none.
+	Pin string
 	// Finish returns the writes that several resources of the kind share, such as the
 	// order of the Actions bound to a trigger. It gets all of them, in the same order.
 	Finish func(ds []Desired, os []Observed, v *View) ([]Step, error)
@@ -51,6 +60,9 @@ type Desired struct {
 	Spec map[string]any
 	// Match narrows the search, as Meta.Match, references filled in.
 	Match map[string]any
+	// Exact says that nested objects are as wanted only if they hold nothing else: what
+	// Spec says was read from the tenant once, and is to be again.
+	Exact bool
 	// Removing says that the object is to go: what must be read for that is read.
 	Removing bool
 	// Waiting says that an object that Spec refers to is still being looked for.

@@ -23,8 +23,8 @@ var roles = collectionOf{
 func role() *Kind {
 	return &Kind{
 		Name: "Role", Rank: 20, Scopes: roles.scopes,
-		Observe: observeRole,
-		Steps:   roleSteps,
+		Observe: observeRole, Losses: roleLosses,
+		Steps: roleSteps,
 		Delete: func(d Desired, o Observed) ([]Step, error) {
 			return []Step{roles.deleteStep(d, o, Undo{Effect: NewID, How: "creates the role again, under another id and without its members"})}, nil
 		},
@@ -84,7 +84,7 @@ func roleSteps(d Desired, o Observed) ([]Step, error) {
 	} else if diff := compare(d, o); len(diff.changes) > 0 {
 		steps = append(steps, roles.updateStep(d, o, diff, roles.path, o.ID))
 	}
-	diff := compareFields(permissionRules(), map[string]any{"permissions": d.Spec["permissions"], "exclusive": d.Spec["exclusive"]}, o.Spec, d.Record.Merged)
+	diff := compareFields(permissionRules(), map[string]any{"permissions": d.Spec["permissions"], "exclusive": d.Spec["exclusive"]}, o.Spec, d.Record.Merged, false)
 	if len(diff.changes) == 0 {
 		return steps, nil
 	}

@@ -139,10 +139,8 @@ type Twins struct {
 	Read Read `json:"read"`
 	// Where are members, by dotted path, that an item must have to be one.
 	Where map[string]any `json:"where"`
-	// Pick is the member of an item that is its id, and Pin the field of the spec
-	// that names one object by it ("client_id").
+	// Pick is the member of an item that is its id.
 	Pick string `json:"pick"`
-	Pin  string `json:"pin"`
 }
 
 // Effect says how far a step can be taken back.

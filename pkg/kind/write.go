@@ -145,7 +145,7 @@ func leaves(rule *schemas.Rule, path string, v any, f func(string, *schemas.Rule
 		es, _ := v.([]any)
 		var out []Change
 		for _, e := range es {
-			out = append(out, f(path+"["+elementKey(rule, e)+"]", elementRule(rule), e))
+			out = append(out, f(path+"["+elementKey(rule, e)+"]", elementRule(rule, ""), e))
 		}
 		return out
 	}
