@@ -28,6 +28,8 @@ type subject struct {
 	rule *schemas.Rule
 	// address and kind are for the messages.
 	address, kind string
+	// broken are the rules between fields that do not hold.
+	broken []conditional
 }
 
 // check holds the subject against the schema that ref names and reports all that is
@@ -43,6 +45,7 @@ func (s *subject) check(ref string) Diagnostics {
 	}
 	var ds Diagnostics
 	s.collect(verr, &ds)
+	s.conditions(&ds)
 	return ds.Sort()
 }
 
@@ -105,23 +108,54 @@ func (s *subject) collect(e *jsonschema.ValidationError, ds *Diagnostics) {
 	if !s.locate(e.InstanceLocation, &f) {
 		return
 	}
-	if says := condition(file, pointer); says != "" {
-		s.report(ds, f.path, false, s.named(f.path)+" "+says, "")
+	if says, up := condition(file, pointer); says != "" {
+		s.broken = append(s.broken, conditional{f.path, s.named(outer(f.path, up)) + " " + says})
 		return
 	}
 	s.describe(f, ds)
 }
 
-// condition returns what a conditional rule (if … then …) says when it is broken.
-func condition(file, pointer string) string {
+// conditional is a broken rule between fields, and the field where it shows.
+type conditional struct{ path, summary string }
+
+// conditions reports broken rules between fields, except where the field itself is
+// wrong already.
+func (s *subject) conditions(ds *Diagnostics) {
+	wrong := map[string]bool{}
+	for _, d := range *ds {
+		wrong[d.Path] = true
+	}
+	for _, c := range s.broken {
+		if !wrong[c.path] {
+			s.report(ds, c.path, c.path == s.prefix, c.summary, "")
+		}
+	}
+	s.broken = nil
+}
+
+// outer is the path of the object that holds the one at path, n levels out.
+func outer(path string, n int) string {
+	for ; n > 0; n-- {
+		i := lastSeparator(path)
+		if i < 0 {
+			return path
+		}
+		path = path[:i]
+	}
+	return path
+}
+
+// condition returns what a conditional rule (if … then …) says when it is broken, and
+// how many levels above the fault the rule stands.
+func condition(file, pointer string) (says string, up int) {
 	i := strings.LastIndex(pointer, "/then")
 	if i < 0 {
-		return ""
+		return "", 0
 	}
 	holder, _ := schemas.At(file + "#" + pointer[:i])
 	m, _ := holder.(map[string]any)
-	says, _ := m["x-ecplan-says"].(string)
-	return says
+	says, _ = m["x-ecplan-says"].(string)
+	return says, strings.Count(pointer[i:], "/properties/")
 }
 
 // locate follows the validator's pointer into the value. It reports false where the
@@ -226,10 +260,8 @@ func (s *subject) describe(f fault, ds *Diagnostics) {
 	case "format":
 		text, _ := f.value.(string)
 		format, _ := limit.(string)
-		if check, ok := formats[format]; ok {
-			if err := check(text); err != nil {
-				say(field+" "+formatNames[format], sentence(err.Error()))
-			}
+		if err := formatFault(f, text); err != nil {
+			say(field+" "+formatNames[format], sentence(err.Error()))
 		}
 	case "minimum":
 		say(field+" is too small", sentences(s.given(f), fmt.Sprintf("The smallest value allowed is %v.", limit)))
@@ -252,7 +284,7 @@ func (s *subject) describe(f fault, ds *Diagnostics) {
 		}
 		say(field+" has too many entries", fmt.Sprintf("It has %d; at most %v are allowed.", len(have), limit))
 	case "oneOf", "anyOf", "not":
-		say(field+" "+says, "")
+		s.report(ds, f.path, f.path == s.prefix, field+" "+says, "")
 	default:
 		say(field+" is not allowed here", says)
 	}
@@ -299,6 +331,9 @@ func typeFault(field string, f fault) (summary, detail string) {
 			kind = "true or false"
 		}
 		summary = fmt.Sprintf("%s must be %s, not %s", field, wanted, kind)
+		if err := formatFault(f, fmt.Sprint(number(v))); err != nil {
+			return summary, sentence(err.Error())
+		}
 		if first == "text" && !secret {
 			detail = fmt.Sprintf("Put it in quotes: %q.", fmt.Sprint(number(v)))
 		} else if first == "text" {
@@ -332,8 +367,20 @@ func typeFault(field string, f fault) (summary, detail string) {
 			return fmt.Sprintf("%s must be %s, not a map of fields", field, wanted),
 				"A value from elsewhere is written {file: path} or {env: NAME}, with sensitive: true if it must not be shown, and nothing else."
 		}
-		return fmt.Sprintf("%s must be %s, not a map of fields", field, wanted), ""
+		if first == "text" {
+			detail = "Write text, or say where to take it from: {file: path} or {env: NAME}."
+		}
+		return fmt.Sprintf("%s must be %s, not a map of fields", field, wanted), detail
 	}
+}
+
+// formatFault says what is wrong with text in the form that the schema demands.
+func formatFault(f fault, text string) error {
+	format, _ := f.schema["format"].(string)
+	if check, ok := formats[format]; ok {
+		return check(text)
+	}
+	return nil
 }
 
 func (s *subject) enumFault(field string, f fault) (summary, detail string) {

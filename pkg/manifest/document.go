@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/ecplan/ecplan/schemas"
 )
 
 // APIVersion is the version of the manifest's language that is understood.
@@ -61,16 +63,17 @@ func nearestPlace(places map[string]Position, path string, otherwise Position) P
 }
 
 // parse reads the documents of one file. A document that can't be read does not hide
-// the others; whole is false then. Documents that are not ecplan's are passed over.
-func parse(src *source) (docs []*document, ds Diagnostics, whole bool) {
-	whole, aliased := true, 0
+// the others, and is noted in lost. Documents that are not ecplan's are passed over.
+func parse(src *source, lost *lost) (docs []*document, ds Diagnostics) {
+	aliased := 0
 	for _, c := range split(src.text) {
 		if !src.named && !bytes.Contains(c.text, []byte("ecplan/")) && !looksOurs(c.text) {
 			continue
 		}
 		nodes, err := decode(c.text)
 		if err != nil {
-			ds, whole = append(ds, syntaxError(src, c, err)), false
+			ds = append(ds, syntaxError(src, c, err))
+			lost.note(c.text)
 			continue
 		}
 		for _, n := range nodes {
@@ -80,11 +83,47 @@ func parse(src *source) (docs []*document, ds Diagnostics, whole bool) {
 			if ok {
 				docs = append(docs, r.doc)
 			} else if r.ds.Errors() > 0 {
-				whole = false
+				lost.note(c.text)
 			}
 		}
 	}
-	return docs, ds, whole
+	return docs, ds
+}
+
+// lost remembers what could not be read, so that references to it are not reported too.
+type lost struct {
+	all       bool
+	addresses map[string]bool
+}
+
+var (
+	metadataName = regexp.MustCompile(`(?m)^metadata:\s*(?:\{|\n(?:[ \t].*\n)*?)[ \t]*name:[ \t]*["']?([\w.-]+)`)
+	kindLine     = regexp.MustCompile(`(?m)^kind:\s*["']?(\w+)`)
+)
+
+// note takes the address of a document from its text. Where that fails, or the document
+// could stand for several, anything may be missing.
+func (l *lost) note(text []byte) {
+	kind, name := kindLine.FindSubmatch(text), metadataName.FindSubmatch(text)
+	if kind == nil || name == nil {
+		l.all = true
+		return
+	}
+	l.add(string(kind[1]), string(name[1]))
+}
+
+func (l *lost) add(kind, name string) {
+	if !isKind(kind) {
+		kind = nearest(kind, schemas.Kinds())
+	}
+	if rules := schemas.Rules(kind); rules == nil || len(rules.Outputs) == 0 {
+		l.all = true // unknown, or a composite
+		return
+	}
+	if l.addresses == nil {
+		l.addresses = map[string]bool{}
+	}
+	l.addresses[kind+"/"+name] = true
 }
 
 // chunk is the text between two document markers, and the number of lines before it.
@@ -128,8 +167,6 @@ func onlyDirectives(text []byte) bool {
 	return true
 }
 
-var kindLine = regexp.MustCompile(`(?m)^kind:\s*["']?(\w+)`)
-
 // looksOurs finds documents whose apiVersion was forgotten: they name a kind of ours
 // and no version at all.
 func looksOurs(text []byte) bool {
@@ -157,26 +194,42 @@ func decode(text []byte) (nodes []*yaml.Node, err error) {
 	}
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
+var (
+	yamlLine    = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
+	yamlAnchor  = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	yamlControl = regexp.MustCompile(`[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]`)
+)
 
-// syntaxError gives the parser's complaint its place. The parser tells the line only;
-// the column is that of the first character on it.
+// syntaxError gives the parser's complaint its place. yaml.v3 tells at most the line,
+// for complaints about structure the one before; the column is that of the first
+// character on the line.
 func syntaxError(src *source, c chunk, err error) Diagnostic {
-	m := yamlLine.FindStringSubmatch(strings.SplitN(err.Error(), "\n", 2)[0])
 	line, msg := 1, err.Error()
-	if m != nil {
+	if m := yamlLine.FindStringSubmatch(strings.SplitN(msg, "\n", 2)[0]); m != nil {
 		msg = m[2]
 		if n, err := strconv.Atoi(m[1]); err == nil {
 			line = n
+			if strings.HasPrefix(msg, "did not find expected") || strings.HasPrefix(msg, "found undefined tag") {
+				line++
+			}
 		}
 	}
+	at := -1
+	if m := yamlAnchor.FindStringSubmatch(msg); m != nil {
+		msg = fmt.Sprintf("there is no anchor &%s for the alias *%s", m[1], m[1])
+		at = bytes.Index(c.text, []byte("*"+m[1]))
+	} else if where := yamlControl.FindIndex(c.text); where != nil && strings.HasPrefix(msg, "control characters") {
+		at = where[0]
+	}
 	column := 1
-	if lines := bytes.Split(c.text, []byte("\n")); line <= len(lines) {
+	if at >= 0 {
+		line, column = 1+bytes.Count(c.text[:at], []byte("\n")), at-bytes.LastIndexByte(c.text[:at], '\n')
+	} else if lines := bytes.Split(c.text, []byte("\n")); line <= len(lines) {
 		l := lines[line-1]
 		column += len(l) - len(bytes.TrimLeft(l, " "))
 	}
 	return Diagnostic{Severity: Error, Pos: Position{src.name, c.line + line, column}, Summary: "this is not valid YAML",
-		Detail: sentence(msg) + " Check indentation, quotes and colons here and on the line before."}
+		Detail: sentence(printable(msg)) + " Check indentation, quotes and colons here and on the line before."}
 }
 
 // reader turns one document's nodes into values.
@@ -396,8 +449,11 @@ func (r *reader) scalar(n *yaml.Node) any {
 			return f
 		}
 		r.fail(n, "the number can't be represented", "If it is meant as text, put it in quotes.")
-		return nil
+		return unreadable()
 	}
 	r.fail(n, fmt.Sprintf("the YAML tag %s is not supported here", quoted(n.Tag)), "Use text, numbers, true, false, null, lists and maps.")
-	return nil
+	return unreadable()
 }
+
+// unreadable stands for a value whose problem has been reported: nothing more is said of it.
+func unreadable() any { return SecretRef("") }

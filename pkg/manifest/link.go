@@ -14,8 +14,12 @@ import (
 // that names another declared object by its own key (a permission's API, a grant's
 // client) puts it into Meta.After as well. References to nothing, two resources that
 // are one object, and circles are errors.
-func Link(rs []*Resource) Diagnostics {
-	l := &linker{by: map[string]*Resource{}, done: map[*Resource]bool{}}
+func Link(rs []*Resource) Diagnostics { return link(rs, lost{}) }
+
+// link is Link where some documents could not be read: that a reference to them leads
+// nowhere is no news.
+func link(rs []*Resource, lost lost) Diagnostics {
+	l := &linker{by: map[string]*Resource{}, done: map[*Resource]bool{}, lost: lost}
 	for _, r := range rs {
 		a := r.Address()
 		if other, ok := l.by[a]; ok {
@@ -38,13 +42,14 @@ type linker struct {
 	done map[*Resource]bool
 	// path is the chain of resources that are being linked.
 	path []*Resource
+	lost lost
 	ds   Diagnostics
 }
 
 func (l *linker) fail(r *Resource, path, summary, detail string) {
-	d := Diagnostic{Severity: Error, Pos: r.At(path), Address: r.Address(), Summary: summary, Detail: detail}
+	d := Diagnostic{Severity: Error, Pos: r.Pos, Address: r.Address(), Summary: summary, Detail: detail}
 	if path != "" {
-		d.Path = below("spec", path)
+		d.Pos, d.Path = r.At(path), below("spec", path)
 	}
 	l.ds = append(l.ds, d)
 }
@@ -140,14 +145,21 @@ func flat(parts []any) []any {
 func (l *linker) reference(r *Resource, v any, address, attr, path string) any {
 	to := l.by[address]
 	if to == nil {
-		l.fail(r, path, fmt.Sprintf("there is no resource %s", quoted(address)),
-			sentences(didYouMean(address, Keys(l.by)), listing("There are", Keys(l.by))))
+		kind, _, _ := strings.Cut(address, "/")
+		if isKind(kind) && (l.lost.all || l.lost.addresses[address]) {
+			return SecretRef(path)
+		}
+		hint := didYouMean(address, Keys(l.by))
+		if hint == "" && !isKind(kind) {
+			hint = sentences(fmt.Sprintf("There is no kind %s.", quoted(kind)), didYouMean(kind, schemas.Kinds()))
+		}
+		l.fail(r, path, "there is no resource "+quoted(address), sentences(hint, listing("There are", Keys(l.by))))
 		return SecretRef(path)
 	}
 	l.resource(to)
 	rules := schemas.Rules(to.Kind)
 	if got, ok := to.Spec[attr]; ok && got != nil {
-		if to == r || slices.Contains(l.path, to) {
+		if to == r || slices.Contains(l.path, to) || l.circular(got) {
 			return v
 		}
 		var secret bool
@@ -175,6 +187,16 @@ func (l *linker) reference(r *Resource, v any, address, attr, path string) any {
 	}
 	l.fail(r, path, fmt.Sprintf("%s has no attribute %s", address, quoted(attr)), sentences(didYouMean(attr, names), listing("There are", names)))
 	return SecretRef(path)
+}
+
+// circular reports whether v refers to a resource that is being linked.
+func (l *linker) circular(v any) bool {
+	for _, a := range Refs(v) {
+		if slices.Contains(l.path, l.by[a]) {
+			return true
+		}
+	}
+	return false
 }
 
 // relocate gives placeholders of values that are not known yet their new path.

@@ -14,9 +14,8 @@ import (
 // Set is what the manifests declare, as it is written: nothing is filled in yet. It may
 // be used by several goroutines.
 type Set struct {
-	docs []*document
-	// whole says that nothing was lost to syntax errors: what is missing is missing.
-	whole bool
+	docs  []*document
+	lost  lost
 	files files
 }
 
@@ -26,15 +25,18 @@ type Set struct {
 func Load(paths []string) (*Set, Diagnostics) {
 	s := &Set{}
 	sources, ds := find(paths)
-	s.whole = len(ds) == 0
+	s.lost.all = len(ds) > 0
 	for _, src := range sources {
-		docs, problems, whole := parse(src)
-		s.docs, ds, s.whole = append(s.docs, docs...), append(ds, problems...), s.whole && whole
+		docs, problems := parse(src, &s.lost)
+		s.docs, ds = append(s.docs, docs...), append(ds, problems...)
 	}
 	first := map[string]*document{}
 	for _, d := range s.docs {
 		ds = append(ds, d.check()...)
 		a := d.address()
+		if _, ok := d.root["spec"].(map[string]any); !ok || !isKind(d.kind) || d.name == "" {
+			s.lost.add(d.kind, d.name)
+		}
 		if a == "" {
 			continue
 		}
@@ -110,7 +112,7 @@ func (d *document) place(path string, key bool) Position {
 }
 
 // closed says that nothing is filled in: metadata stands as it is written.
-func closed(string, any, *schemas.Rule) bool { return false }
+func closed(_ string, v any, _ *schemas.Rule) bool { return placeholderTree(v) }
 
 // open reports whether a value still has to be filled in: text with ${…} in it, or a
 // value from elsewhere.
@@ -119,7 +121,7 @@ func (d *document) open(_ string, v any, rule *schemas.Rule) bool {
 	case string:
 		return (rule == nil || !rule.Text) && hasExpression(v)
 	case map[string]any:
-		return isElsewhere(v, rule)
+		return placeholderTree(v) || isElsewhere(v, rule)
 	}
 	return false
 }

@@ -36,7 +36,7 @@ func (s *Set) Resolve(tenant string, in Inputs) (*Tenant, []*Resource, Diagnosti
 	var rs []*Resource
 	seen := map[string]bool{}
 	for _, d := range s.docs {
-		if d.kind == KindTenant || !isKind(d.kind) || d.name == "" || seen[d.address()] {
+		if _, ok := d.root["spec"].(map[string]any); !ok || d.kind == KindTenant || !isKind(d.kind) || d.name == "" || seen[d.address()] {
 			continue // what is wrong with the others, Load has told
 		}
 		seen[d.address()] = true
@@ -65,9 +65,7 @@ func (s *Set) Prepare(tenant string, in Inputs) (*Tenant, []*Resource, Diagnosti
 			}
 		}
 	}
-	if s.whole {
-		ds = append(ds, Link(rs)...)
-	}
+	ds = append(ds, link(rs, s.lost)...)
 	return t, rs, ds.Sort()
 }
 

@@ -17,15 +17,17 @@ func isKind(kind string) bool { return schemas.Rules(kind) != nil }
 
 // nearest returns the candidate that name is most likely a misspelling of, "" if none is close.
 func nearest(name string, candidates []string) string {
-	if len(name) > 200 {
+	if name == "" || len(name) > 200 {
 		return ""
 	}
-	best, distance := "", max(1, len(name)/3)+1
+	lower := strings.ToLower(name)
+	best, distance := "", max(2, len(name)/3)+1
 	for _, c := range candidates {
-		if strings.EqualFold(c, name) {
-			return c
+		d := smetrics.WagnerFischer(lower, strings.ToLower(c), 1, 1, 1)
+		if d == 2 && len(name) < 6 && smetrics.JaroWinkler(lower, strings.ToLower(c), 0.7, 4) < 0.8 {
+			continue // two changes make most short words any other; two swapped letters stay alike
 		}
-		if d := smetrics.WagnerFischer(strings.ToLower(name), strings.ToLower(c), 1, 1, 1); d < distance {
+		if d < distance {
 			best, distance = c, d
 		}
 	}
