@@ -94,6 +94,9 @@ func observe(in Input, v *kind.View) []*state {
 			continue
 		}
 		s.found, s.err = s.kind.Observe(s.desired, v)
+		if s.found.Exists && s.desired.Record.ID != s.found.ID {
+			s.desired.Record = kind.Record{} // the address meant another object then
+		}
 		if s.err == nil && !s.found.Pending && !s.found.Exists && r.Meta.Existing {
 			s.err = notThere(r, s.found.Candidates)
 		}
