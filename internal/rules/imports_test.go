@@ -182,7 +182,7 @@ func TestNames(t *testing.T) {
 	}
 	for _, file := range strings.Fields(string(out)) {
 		for _, part := range strings.FieldsFunc(strings.TrimSuffix(strings.ToLower(file), ".go"), func(r rune) bool { return strings.ContainsRune("/_-", r) }) {
-			if slices.Contains([]string{"sync", "manager", "helper", "helpers", "util", "utils", "common", "entity", "correction", "corrections"}, part) {
+			if slices.Contains([]string{"sync", "manager", "helper", "helpers", "util", "utils", "common", "entity"}, part) {
 				t.Errorf("%s: %q is not used as a name here; say what is in it", file, path.Base(part))
 			}
 		}
