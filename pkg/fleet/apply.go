@@ -48,10 +48,12 @@ func (t *Target) Identity(ctx context.Context) (planner.Identity, error) {
 // ApplyOptions say how a plan is carried out.
 type ApplyOptions struct {
 	// Tool is the version of ecplan; Who runs it.
-	Tool     string
-	Who      journal.Who
-	Parallel int
-	Poll     executor.Poll
+	Tool string
+	Who  journal.Who
+	// RollsBack names the run that the plan takes back, "" for any other plan.
+	RollsBack string
+	Parallel  int
+	Poll      executor.Poll
 	// Hard ends what is in flight; see executor.Options.
 	Hard     context.Context
 	Progress func(executor.Event)
@@ -80,7 +82,7 @@ func (t *Target) Apply(ctx context.Context, p planner.TenantPlan, o ApplyOptions
 	}
 	run, err := journal.Begin(t.Store, journal.Header{
 		Tool: o.Tool, Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Who: o.Who,
-		ManifestDigest: t.ManifestDigest, PlanChecksum: plan.Checksum, Steps: len(p.Steps),
+		ManifestDigest: t.ManifestDigest, PlanChecksum: plan.Checksum, Steps: len(p.Steps), RollsBack: o.RollsBack,
 	}, data, o.Now, rand.Reader)
 	if err != nil {
 		return executor.Outcome{}, fmt.Errorf("the run's journal can't be begun, so nothing was sent: %w", err)

@@ -1,0 +1,382 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ecplan/ecplan/pkg/journal"
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/manifest"
+	"github.com/ecplan/ecplan/pkg/planner"
+)
+
+// Rollback is what taking a run back comes to.
+type Rollback struct {
+	// Plan does it. Its notices tell what Left and Lost hold.
+	Plan planner.TenantPlan
+	// Left is what stays as it is because somebody changed it since.
+	Left []Left
+	// Lost is what can't be taken back.
+	Lost []Lost
+}
+
+// Left is an object that a rollback does not touch.
+type Left struct {
+	Address, Step string
+	Why           string
+	Otherwise     []kind.Aside
+}
+
+// Lost is a step that can't be taken back.
+type Lost struct{ Address, Step, Why string }
+
+// PlanRollback makes the plan that takes a run back: for each object that the run
+// changed, the writes that bring it to where the run found it, in the reverse order,
+// one after the other. Only what still is as the run left it is touched; with force
+// also what somebody else changed since. All steps of the run must be settled. It
+// reads the tenant and sends nothing.
+func PlanRollback(ctx context.Context, t Tenant, past Past, force bool) (*Rollback, error) {
+	if left := past.Log.Unsettled(); len(left) > 0 {
+		return nil, fmt.Errorf("the run %s has steps whose outcome nobody knows (%s); they must be settled before it is taken back", past.Log.Header.Run, strings.Join(left, ", "))
+	}
+	b := &back{Past: &past, force: force, out: &Rollback{}, former: map[string]any{}, flows: map[string]map[string]any{}}
+	b.out.Plan = planner.TenantPlan{Tenant: past.Plan.Tenant, Domain: past.Plan.Domain, Observed: map[string]string{}}
+	b.collect()
+	var err error
+	if b.sights, err = past.observe(ctx, t, b.order, nil); err != nil {
+		return nil, fmt.Errorf("planning to take back the run %s: %w", past.Log.Header.Run, err)
+	}
+	for _, address := range b.order {
+		b.judge(address)
+	}
+	b.keepWhatIsNeeded()
+	for _, address := range b.order {
+		if err := b.plan(address); err != nil {
+			return nil, fmt.Errorf("planning to take back %s: %w", address, err)
+		}
+	}
+	if err := b.losses(ctx, t); err != nil {
+		return nil, err
+	}
+	if err := b.unrecorded(ctx, t); err != nil {
+		return nil, err
+	}
+	b.notices()
+	return b.out, nil
+}
+
+// back is a rollback while it is planned.
+type back struct {
+	*Past
+	force  bool
+	out    *Rollback
+	order  []string               // addresses, those whose first step was done last first
+	done   map[string][]kind.Step // their done steps, in the order in which they were begun
+	revert map[string][]kind.Step // those to be taken back
+	left   map[string]bool        // addresses that are left alone
+	sights map[string]*sight
+
+	former map[string]any            // what stands for the former ids of objects that come back
+	flows  map[string]map[string]any // by guarded read: what the last write of this plan leaves there
+}
+
+func (b *back) collect() {
+	b.done, b.revert, b.left = map[string][]kind.Step{}, map[string][]kind.Step{}, map[string]bool{}
+	first := map[string]int{}
+	steps := slices.Clone(b.Plan.Steps)
+	slices.SortStableFunc(steps, func(x, y kind.Step) int { return b.seq(x.ID) - b.seq(y.ID) })
+	for _, s := range steps {
+		if !b.Past.done(s.ID) {
+			continue
+		}
+		if _, seen := first[s.Address]; !seen {
+			first[s.Address] = b.seq(s.ID)
+			b.order = append(b.order, s.Address)
+		}
+		b.done[s.Address] = append(b.done[s.Address], b.filled(s))
+	}
+	slices.SortFunc(b.order, func(x, y string) int { return first[y] - first[x] })
+}
+
+func (b *back) seq(id string) int {
+	if st := b.state(id); st != nil {
+		return st.IntentSeq
+	}
+	return 0
+}
+
+// judge tells, for each step on an address, whether it can and may be taken back.
+func (b *back) judge(address string) {
+	at := b.sights[address]
+	if at.err != nil {
+		b.leave(Left{Address: address, Step: b.done[address][0].ID, Why: at.err.Error()})
+		return
+	}
+	for _, s := range b.done[address] {
+		f := b.compare(s, at)
+		switch {
+		case s.Undo.Effect == kind.None && !s.Made():
+			if f.State != kind.AsBefore {
+				b.out.Lost = append(b.out.Lost, Lost{Address: address, Step: s.ID, Why: s.Undo.How})
+			}
+		case f.State == kind.AsBefore, s.Made() && f.State == kind.Absent:
+			// It is back already.
+		case f.State == kind.Absent:
+			if s.Part == "" {
+				b.leave(Left{Address: address, Step: s.ID, Why: "it is no longer on the tenant; somebody deleted it"})
+			}
+		case f.State == kind.Neither && !b.force:
+			b.leave(Left{Address: address, Step: s.ID, Why: "somebody changed it since the run", Otherwise: f.Otherwise})
+		default:
+			b.revert[address] = append(b.revert[address], s)
+		}
+	}
+	if b.left[address] && slices.ContainsFunc(b.done[address], func(s kind.Step) bool { return s.Made() }) {
+		delete(b.revert, address) // what is left is left whole
+	}
+}
+
+func (b *back) leave(l Left) {
+	b.left[l.Address] = true
+	b.out.Left = append(b.out.Left, l)
+}
+
+// keepWhatIsNeeded leaves alone what something needs that is left alone: deleting it
+// would break the other.
+func (b *back) keepWhatIsNeeded() {
+	needs := map[string][]string{}
+	address := map[string]string{}
+	for _, s := range b.Plan.Steps {
+		address[s.ID] = s.Address
+	}
+	for _, s := range b.Plan.Steps {
+		for _, n := range s.Needs {
+			needs[s.Address] = append(needs[s.Address], address[n])
+		}
+	}
+	for _, a := range b.order { // dependents come before what they need
+		if !b.left[a] {
+			continue
+		}
+		for _, n := range needs[a] {
+			made := slices.ContainsFunc(b.revert[n], func(s kind.Step) bool { return s.Made() })
+			if n != a && made && !b.left[n] {
+				delete(b.revert, n)
+				b.leave(Left{Address: n, Step: n, Why: a + ", which is left alone, needs it"})
+			}
+		}
+	}
+}
+
+// plan adds the writes that take an address back.
+func (b *back) plan(address string) error {
+	steps := b.revert[address]
+	if len(steps) == 0 {
+		return nil
+	}
+	at := b.sights[address]
+	o := at.found
+	for _, s := range steps {
+		if s.Guard == nil {
+			continue
+		}
+		if left, written := b.flows[s.Guard.Read.Key()]; written {
+			o.Spec = maps.Clone(o.Spec)
+			maps.Copy(o.Spec, left)
+		}
+	}
+	d := at.kind.Former(at.desired, steps)
+	d.Spec, _ = b.mend(d.Spec).(map[string]any)
+	d.Removing = slices.ContainsFunc(steps, func(s kind.Step) bool { return s.Made() })
+	gone := slices.ContainsFunc(steps, func(s kind.Step) bool { return s.Removed() })
+	var undo []kind.Step
+	var err error
+	switch {
+	case gone:
+		undo, err = at.kind.Steps(d, kind.Observed{})
+	case at.kind.Restore != nil:
+		undo, err = at.kind.Restore(d, o, steps)
+	case d.Removing:
+		undo, err = at.kind.Delete(d, o)
+	default:
+		undo, err = at.kind.Steps(d, o)
+	}
+	if err != nil {
+		return err
+	}
+	for _, s := range undo {
+		b.add(s)
+	}
+	if gone {
+		for _, s := range undo {
+			if s.Made() && len(s.Outputs) > 0 && steps[0].ObjectID != "" {
+				b.former[steps[0].ObjectID] = manifest.Ref(s.ID, s.Outputs[0])
+			}
+		}
+	}
+	b.out.Plan.Observed[address] = planner.Digest([]any{o.ID, o.Spec})
+	return nil
+}
+
+// add appends a step behind all others.
+func (b *back) add(s kind.Step) {
+	s.Needs = nil
+	if n := len(b.out.Plan.Steps); n > 0 {
+		s.Needs = []string{b.out.Plan.Steps[n-1].ID}
+	}
+	run := b.Log.Header.Run
+	switch {
+	case s.Removed():
+		s.Reason = "the run " + run + " created it"
+	case s.Made():
+		s.Reason = "the run " + run + " deleted it"
+	case s.Action == kind.Update:
+		s.Reason = "it was otherwise before the run " + run
+	}
+	if s.Guard != nil {
+		b.flows[s.Guard.Read.Key()] = s.After
+	}
+	b.out.Plan.Steps = append(b.out.Plan.Steps, s)
+}
+
+// mend puts references in place of the former ids of objects that come back under
+// new ones.
+func (b *back) mend(v any) any {
+	switch v := v.(type) {
+	case string:
+		if ref, ok := b.former[v]; ok {
+			return ref
+		}
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			out[k] = b.mend(e)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = b.mend(e)
+		}
+		return out
+	}
+	return v
+}
+
+// losses asks what deleting objects would take along. What a run made that did not
+// even succeed, nobody can have come to use.
+func (b *back) losses(ctx context.Context, t Tenant) error {
+	if b.Log.Outcome() != journal.OutcomeDone {
+		return nil
+	}
+	view := &kind.View{}
+	var found []kind.Notice
+	err := rounds(ctx, lenient{t}, view, func() {
+		found = nil
+		for _, s := range b.out.Plan.Steps {
+			at := b.sights[s.Address]
+			if !s.Removed() || at.kind.Losses == nil {
+				continue
+			}
+			more, _ := at.kind.Losses(at.desired, at.found, view)
+			found = append(found, more...)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("looking at what taking back the run %s would lose: %w", b.Log.Header.Run, err)
+	}
+	for _, n := range found {
+		if b.force {
+			n.Acknowledged = "--force"
+		}
+		b.out.Plan.Notices = append(b.out.Plan.Notices, n)
+	}
+	return nil
+}
+
+// lenient answers with nil what may not be read.
+type lenient struct{ Tenant }
+
+func (l lenient) Read(ctx context.Context, reads []kind.Read) (map[string]any, error) {
+	out := map[string]any{}
+	for _, r := range reads {
+		a, err := l.Tenant.Read(ctx, []kind.Read{r})
+		switch {
+		case forbidden(err):
+			out[r.Key()] = nil
+		case err != nil:
+			return nil, err
+		default:
+			out[r.Key()] = a[r.Key()]
+		}
+	}
+	return out, nil
+}
+
+// unrecorded looks, where the journal breaks off, for steps that are as the run was to
+// leave them though no record says that they were begun: if the journal lost its end,
+// they are the run's. They are left alone and told.
+func (b *back) unrecorded(ctx context.Context, t Tenant) error {
+	if !b.Log.Interrupted() {
+		return nil
+	}
+	var never []string
+	for _, s := range b.Plan.Steps {
+		if b.state(s.ID) == nil && !slices.Contains(b.order, s.Address) {
+			never = append(never, s.ID)
+		}
+	}
+	findings, err := b.look(ctx, t, never)
+	if err != nil {
+		return fmt.Errorf("looking for what the journal of the run %s does not tell: %w", b.Log.Header.Run, err)
+	}
+	for _, id := range never {
+		if findings[id].State == kind.AsAfter {
+			b.out.Left = append(b.out.Left, Left{
+				Address: b.step(id).Address, Step: id,
+				Why: "it is as the run was to leave it, but the journal, which breaks off, does not say that the run did it",
+			})
+		}
+	}
+	return nil
+}
+
+// notices tells what stays and what is lost.
+func (b *back) notices() {
+	for _, l := range b.out.Left {
+		n := kind.Notice{ID: "left-alone", Address: l.Address, Level: kind.Warn, Summary: fmt.Sprintf("%s is left alone: %s", l.Step, l.Why)}
+		for _, a := range l.Otherwise {
+			n.Detail += fmt.Sprintf("%s: before the run %s, after it %s, now %s.\n", a.Path, brief(a.Before), brief(a.After), brief(a.Now))
+		}
+		if len(l.Otherwise) > 0 {
+			n.Detail += "With --force it is taken back all the same."
+		}
+		b.out.Plan.Notices = append(b.out.Plan.Notices, n)
+	}
+	for _, l := range b.out.Lost {
+		b.out.Plan.Notices = append(b.out.Plan.Notices, kind.Notice{
+			ID: "not-undone", Address: l.Address, Level: kind.Warn,
+			Summary: fmt.Sprintf("%s can't be taken back: %s", l.Step, l.Why),
+		})
+	}
+	slices.SortStableFunc(b.out.Plan.Notices, func(x, y kind.Notice) int { return strings.Compare(x.ID+" "+x.Address, y.ID+" "+y.Address) })
+}
+
+// brief shows a value in a line.
+func brief(v any) string {
+	if v == nil {
+		return "not there"
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "something else"
+	}
+	if r := []rune(string(b)); len(r) > 120 {
+		return string(r[:120]) + "…"
+	}
+	return string(b)
+}
