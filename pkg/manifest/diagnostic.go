@@ -27,6 +27,8 @@ type Diagnostic struct {
 	Summary string `json:"summary"`
 	// Detail says in full sentences why it is a problem, what is allowed and what to do.
 	Detail string `json:"detail,omitempty"`
+	// Private says that the line at Pos holds a sensitive value: it must not be quoted.
+	Private bool `json:"-"`
 }
 
 // String gives "file:line:col: error: Address: summary" and the detail below, indented.

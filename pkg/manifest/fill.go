@@ -245,7 +245,7 @@ func (sc *scope) file(v any, path string) any {
 		return failed{}
 	}
 	if !utf8.Valid(text) {
-		sc.fail(path+".file", fmt.Sprintf("the file %s is not text", quoted(rel)), "It must be text in UTF-8.")
+		sc.fail(path+".file", fmt.Sprintf("the file %s is not text", quoted(rel)), "It must be text in UTF-8. A key in binary form (DER) becomes text (PEM) with openssl.")
 		return failed{}
 	}
 	return string(text)

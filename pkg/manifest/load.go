@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ecplan/ecplan/schemas"
 )
@@ -17,6 +18,8 @@ type Set struct {
 	docs  []*document
 	lost  lost
 	files files
+	// private are the lines that hold sensitive values, by file.
+	private map[string]map[int]bool
 }
 
 // Load reads the manifests that paths name: files, and folders with all *.yaml and *.yml
@@ -33,6 +36,7 @@ func Load(paths []string) (*Set, Diagnostics) {
 	first := map[string]*document{}
 	for _, d := range s.docs {
 		ds = append(ds, d.check()...)
+		s.hide(d)
 		a := d.address()
 		if _, ok := d.root["spec"].(map[string]any); !ok || !isKind(d.kind) || d.name == "" {
 			s.lost.add(d.kind, d.name)
@@ -51,7 +55,39 @@ func Load(paths []string) (*Set, Diagnostics) {
 		ds = append(ds, Diagnostic{Severity: Error, Summary: "there are no manifests",
 			Detail: fmt.Sprintf("%s holds no YAML document that begins with apiVersion: %s. Name files or folders with -f.", inSentence(paths), APIVersion)})
 	}
-	return s, ds.Sort()
+	return s, s.mark(ds.Sort())
+}
+
+// hide notes the lines on which d has sensitive values written out.
+func (s *Set) hide(d *document) {
+	walkRules(d.spec, schemas.Rules(d.kind), "spec", func(path string, v any, rule *schemas.Rule) {
+		text, isText := v.(string)
+		key := rule != nil && rule.Format == "rsa-public-key" && strings.Contains(text, "PRIVATE KEY")
+		if !key && (rule == nil || !rule.Sensitive) {
+			return
+		}
+		if parts, ok := pieces(text); isText && ok && len(parts) == 1 && parts[0].expr {
+			return // no value, but the name of one
+		}
+		if s.private == nil {
+			s.private = map[string]map[int]bool{}
+		}
+		at := d.at(path)
+		if s.private[at.File] == nil {
+			s.private[at.File] = map[int]bool{}
+		}
+		for n := range strings.Count(text, "\n") + 2 {
+			s.private[at.File][at.Line+n] = true
+		}
+	})
+}
+
+// mark makes the problems on lines with sensitive values private.
+func (s *Set) mark(ds Diagnostics) Diagnostics {
+	for i, d := range ds {
+		ds[i].Private = d.Private || s.private[d.Pos.File][d.Pos.Line]
+	}
+	return ds
 }
 
 func inSentence(paths []string) string {

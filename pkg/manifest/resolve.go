@@ -44,7 +44,7 @@ func (s *Set) Resolve(tenant string, in Inputs) (*Tenant, []*Resource, Diagnosti
 		rs, ds = append(rs, r), append(ds, problems...)
 	}
 	slices.SortFunc(rs, func(a, b *Resource) int { return cmp.Compare(a.Address(), b.Address()) })
-	return sc.tenant, rs, ds.Sort()
+	return sc.tenant, rs, s.mark(ds.Sort())
 }
 
 // Prepare resolves, expands composites (Inputs.Expand), checks what they expand to, and
@@ -66,7 +66,7 @@ func (s *Set) Prepare(tenant string, in Inputs) (*Tenant, []*Resource, Diagnosti
 		}
 	}
 	ds = append(ds, link(rs, s.lost)...)
-	return t, rs, ds.Sort()
+	return t, rs, s.mark(ds.Sort())
 }
 
 // resolve fills in one document.
