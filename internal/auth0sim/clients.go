@@ -280,17 +280,7 @@ func (c *call) checkClient(cl *client) *answer {
 		a := failure(http.StatusForbidden, "operation_not_supported", "Organizations are only available to first party clients on user-based flows. Properties organization_usage and organization_require_behavior must be unset for third party clients.") // OAS
 		return &a
 	}
-	return c.checkExpress(o)
-}
-
-// checkExpress checks that what express_configuration names is there (facts §1.3).
-// That Auth0 looks the profiles up is UNCONFIRMED; unknown client ids pass.
-func (c *call) checkExpress(o obj) *answer {
-	e, _ := o["express_configuration"].(obj)
-	if e == nil || str(e["admin_login_domain"]) != "" {
-		return nil
-	}
-	return c.invalidBody("Payload validation error: 'String is too short (0 chars), minimum 1' on property express_configuration.admin_login_domain.")
+	return nil
 }
 
 func (c *call) deleteClient() answer {

@@ -79,6 +79,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body = a.encoded
 	}
 	s.wait(r, s.o.Latency)
+	if f != nil && f.action == "delay" {
+		s.wait(r, f.duration)
+	}
 	req.Status = a.status
 	req.Ms = float64(s.o.Now().Sub(began).Microseconds()) / 1000
 	s.record(req, raw, body)

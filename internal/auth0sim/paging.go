@@ -122,10 +122,10 @@ func (c *call) checkpoint(s style, items []obj, place func(i int) int) answer {
 // of it (facts §3.0, REC-tf DataSourceAction).
 func (c *call) sparsePage(key string, items []obj) answer {
 	perPage := c.intQuery("per_page", 20)
-	if perPage <= 0 {
+	if perPage == 0 {
 		perPage = 20
 	}
-	page := max(c.intQuery("page", 0), 0)
+	page := c.intQuery("page", 0)
 	start := len(items)
 	if page <= len(items)/perPage {
 		start = page * perPage
@@ -199,8 +199,14 @@ func (c *call) fields(o obj, always ...string) obj {
 }
 
 func (c *call) intQuery(name string, otherwise int) int {
-	if n, err := strconv.Atoi(c.query.Get(name)); err == nil {
-		return n
+	given := c.query.Get(name)
+	if given == "" {
+		return otherwise
 	}
-	return otherwise
+	const far = 1_000_000_000 // beyond every list, and its product with a page size still fits
+	n, err := strconv.Atoi(given)
+	if err != nil || n > far {
+		return far
+	}
+	return max(n, 0)
 }
