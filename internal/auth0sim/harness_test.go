@@ -100,7 +100,10 @@ func (t *tenant) post(path string, body any) obj {
 	}
 	return t.send("POST", path, body, status).(obj)
 }
-func (t *tenant) patch(path string, body any) obj { t.Helper(); return t.send("PATCH", path, body, 200).(obj) }
+func (t *tenant) patch(path string, body any) obj {
+	t.Helper()
+	return t.send("PATCH", path, body, 200).(obj)
+}
 
 // refused sends and wants an error body with this status, code and message; a
 // message that ends in "…" is a prefix.

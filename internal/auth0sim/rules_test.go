@@ -1,0 +1,191 @@
+package auth0sim_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ecplan/ecplan/internal/auth0sim"
+)
+
+// TestWording holds messages that were recorded or reported (facts §3.0).
+func TestWording(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	role := s.post("/roles", obj{"name": "r"})["id"].(string)
+	client := s.post("/clients", obj{"name": "c"})["client_id"].(string)
+	s.post("/resource-servers", obj{"identifier": "https://api"})
+	for _, c := range []struct {
+		method, path  string
+		body          any
+		status        int
+		code, message string
+	}{
+		{"GET", "/nowhere", nil, 404, "", "Not Found"},
+		{"PUT", "/clients", obj{}, 404, "", "Not Found"},
+		{"GET", "/clients/x", nil, 404, "inexistent_client", "The client does not exist"},
+		{"GET", "/resource-servers/x", nil, 404, "inexistent_resource_server", "The resource server does not exist"},
+		{"GET", "/client-grants/cgr_x", nil, 404, "inexistent_client_grant", "The grant does not exist."},
+		{"GET", "/connections/con_x", nil, 404, "inexistent_connection", "The connection does not exist"},
+		{"GET", "/users/auth0%7Cx", nil, 404, "inexistent_user", "The user does not exist."},
+		{"GET", "/roles/rol_x", nil, 404, "", "The role does not exist."},
+		{"GET", "/actions/actions/x", nil, 404, "", "That action does not exist."},
+		{"GET", "/organizations/org_x", nil, 404, "", "No organization found by that id or name"},
+		{"GET", "/user-attribute-profiles/uap_x", nil, 404, "", "User attribute profile not found."},
+		{"POST", "/roles", obj{"name": "r"}, 409, "", "The role already exists."},
+		{"POST", "/resource-servers", obj{"identifier": "https://api"}, 409, "resource_server_conflict", "A resource server with the same identifier already exists."},
+		{"POST", "/resource-servers", obj{"identifier": "https://tenant.example/api/v2/"}, 400, "invalid_body", "The selected identifier is reserved."},
+		{"POST", "/roles/" + role + "/permissions", obj{"permissions": nil}, 400, "invalid_body", "Payload validation error: 'Expected type array but found type null' on property permissions…"},
+		{"POST", "/roles/" + role + "/permissions", obj{"permissions": []any{obj{"resource_server_identifier": "https://api", "permission_name": "p"}}}, 404, "inexistent_resource_server_permission", "This permission does not exist: 'https://api - p'"},
+		{"POST", "/roles/" + role + "/permissions", obj{"permissions": []any{obj{"resource_server_identifier": "https://other", "permission_name": "p"}}}, 404, "inexistent_resource_server", "The resource server does not exist"},
+		{"PATCH", "/tenants/settings", obj{}, 400, "invalid_body", "Payload validation error: 'Too few properties defined (0), minimum 1'."},
+		{"POST", "/resource-servers", obj{"identifier": "https://x", "zzz": 1}, 400, "invalid_body", "Payload validation error: 'Additional properties not allowed: zzz'."},
+		{"POST", "/resource-servers", obj{"name": "x"}, 400, "invalid_body", "Payload validation error: 'Missing required property: identifier'."},
+		{"PATCH", "/resource-servers/https:%2F%2Fapi", obj{"identifier": "https://y"}, 400, "invalid_body", "Payload validation error: 'Additional properties not allowed: identifier'."},
+		{"POST", "/clients", obj{"name": "<x>"}, 400, "invalid_body", "Payload validation error: 'String does not match pattern ^[^<>]+$: <x>' on property name (Name of this client…"},
+		{"POST", "/clients", obj{"name": "x", "description": strings.Repeat("x", 141)}, 400, "invalid_body", "Payload validation error: 'String is too long (141 chars), maximum 140' on property description (Free text description of this client (max length: 140 characters))."},
+		{"POST", "/clients", obj{"name": "x", "organization_usage": "true"}, 400, "invalid_body", "Payload validation error: 'No enum match for: true' on property organization_usage…"},
+		{"POST", "/clients", obj{"name": "x", "organization_require_behavior": "post_login_prompt"}, 400, "invalid_body", "organization_require_behavior post_login_prompt requires oidc_conformant to be true."},
+		{"PATCH", "/clients/" + client, obj{"client_metadata": manyKeys(11)}, 400, "invalid_body", "Payload validation error: 'Too many properties defined (11), maximum 10' on property client_metadata…"},
+		{"GET", "/clients?per_page=101", nil, 400, "invalid_query_string", "Query validation error: 'Value 101 is greater than maximum 100' on property per_page (Number of results per page. Default value is 50, maximum value is 100)."},
+		{"GET", "/clients?nonsense=1", nil, 400, "invalid_query_string", "Query validation error: 'Additional properties not allowed: nonsense'."},
+		{"GET", "/organizations?page=20&per_page=100", nil, 400, "invalid_paging", "Requesting page exceeds the allowed maximum of 1000 records."},
+		{"PATCH", "/actions/triggers/post-login/bindings", obj{"bindings": []any{obj{"x": 1}}}, 400, "", "Payload validation error: 'Data does not match any schemas from 'oneOf'' on property bindings[0]."},
+		{"GET", "/actions/triggers/event-stream/bindings", nil, 400, "", "cannot list action bindings for an entity-bound trigger"},
+		{"POST", "/client-grants", obj{"client_id": client, "audience": "https://none", "scope": []any{}}, 404, "inexistent_resource_server", "No resource with identifier https://none"},
+		{"DELETE", "/resource-servers/https:%2F%2Ftenant.example%2Fapi%2Fv2%2F", nil, 400, "invalid_body", "System resource servers cannot be deleted."},
+	} {
+		t.Run(fmt.Sprint(c.method, c.path, c.status), func(t *testing.T) {
+			(&tenant{t, s.Server, s.bearer}).refused(c.method, c.path, c.body, c.status, c.code, c.message)
+		})
+	}
+	w := s.raw("POST", "/resource-servers", "application/json", `{"identifier":"x","first":1,"second":2}`)
+	if !strings.Contains(w.Body.String(), "not allowed: second,first") {
+		t.Errorf("properties are not named from last to first: %s", w.Body)
+	}
+}
+
+func manyKeys(n int) obj {
+	o := obj{}
+	for i := range n {
+		o[fmt.Sprint("k", i)] = "v"
+	}
+	return o
+}
+
+func TestCredentials(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	c := s.post("/clients", obj{"name": "c", "token_endpoint_auth_method": "client_secret_post"})
+	at := "/clients/" + c["client_id"].(string)
+	cred := s.post(at+"/credentials", obj{"name": "k", "credential_type": "public_key", "pem": publicPEM(testKey())})
+	if cred["alg"] != "RS256" || cred["pem"] != nil || len(cred["kid"].(string)) != 43 {
+		t.Fatalf("%v", cred)
+	}
+	s.refused("POST", at+"/credentials", obj{"credential_type": "public_key", "pem": publicPEM(testKey())}, 400, "invalid_body", "credentials contains public keys that already exist in client")
+	attach := obj{"client_authentication_methods": obj{"private_key_jwt": obj{"credentials": []any{obj{"id": cred["id"]}}}}}
+	s.refused("PATCH", at, attach, 400, "invalid_body", "Payload validation error: 'token_endpoint_auth_method' and 'client_authentication_methods'…")
+	attach["token_endpoint_auth_method"] = nil
+	if got := s.patch(at, attach); got["client_secret"] != nil || got["token_endpoint_auth_method"] != nil {
+		t.Errorf("attached: %v", got)
+	}
+	s.refused("POST", at+"/rotate-secret", nil, 400, "invalid_body", "Cannot rotate the secret…")
+	s.refused("DELETE", at+"/credentials/"+cred["id"].(string), nil, 400, "invalid_body", "Cannot delete credential still associated with a client")
+	if got := s.patch(at, obj{"client_authentication_methods": nil, "token_endpoint_auth_method": "client_secret_post"}); got["client_secret"] != c["client_secret"] {
+		t.Errorf("the secret is not back: %v", got)
+	}
+	s.send("DELETE", at+"/credentials/"+cred["id"].(string), nil, 204)
+	s.send("DELETE", at+"/credentials/"+cred["id"].(string), nil, 204)
+	s.refused("PATCH", at, attach, 400, "invalid_body", "One or more of the credentials in client_authentication_methods.private_key_jwt do not exist")
+	if again := s.post(at+"/rotate-secret", nil); again["client_secret"] == c["client_secret"] {
+		t.Error("the secret did not change")
+	}
+}
+
+func TestNativeExpress(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	rs := s.post("/resource-servers", obj{"identifier": "urn:auth0:express-configure"})
+	if rs["name"] != "Okta OIN Express Configuration API" || rs["token_lifetime"] != 300.0 || rs["is_system"] != true {
+		t.Errorf("%v", rs)
+	}
+	s.refused("PATCH", "/resource-servers/urn:auth0:express-configure", obj{"token_lifetime": 5}, 400, "invalid_body", "System resource servers cannot be patched.")
+	c := s.post("/clients", obj{"name": "oin", "app_type": "express_configuration"})
+	if c["organization_usage"] != "require" || c["client_secret"] != nil || c["organization_require_behavior"] != "pre_login_prompt" {
+		t.Errorf("%v", c)
+	}
+	grants := s.get("/client-grants?include_totals=true&client_id=" + c["client_id"].(string))["client_grants"].([]any)
+	if len(grants) != 1 || grants[0].(obj)["is_system"] != true || len(grants[0].(obj)["scope"].([]any)) != 16 {
+		t.Errorf("%v", grants)
+	}
+	s.refused("POST", "/client-grants", obj{"client_id": c["client_id"], "audience": "https://tenant.example/api/v2/", "scope": []any{}}, 400, "validation_error", "Client of type express_configuration cannot be used")
+	s.send("DELETE", "/resource-servers/urn:auth0:express-configure", nil, 204)
+}
+
+func TestPaging(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	for i := range 7 {
+		s.post("/roles", obj{"name": fmt.Sprint("role ", i)})
+		s.post("/clients", obj{"name": "same name"})
+	}
+	if all := s.send("GET", "/roles", nil, 200).([]any); len(all) != 7 {
+		t.Errorf("%d roles", len(all))
+	}
+	page := s.get("/roles?include_totals=true&per_page=3&page=2&name_filter=ROLE")
+	if page["total"] != 7.0 || page["start"] != 6.0 || page["limit"] != 3.0 || len(page["roles"].([]any)) != 1 {
+		t.Errorf("%v", page)
+	}
+	seen, from := 0, ""
+	for n := 0; ; n++ {
+		got := s.get("/clients?take=3" + from)
+		seen += len(got["clients"].([]any))
+		next, more := got["next"].(string)
+		if !more {
+			if n != 2 {
+				t.Errorf("%d pages", n+1)
+			}
+			break
+		}
+		from = "&from=" + next
+	}
+	if seen != 8 { // and the global client
+		t.Errorf("%d clients by checkpoint", seen)
+	}
+	if w := s.raw("GET", "/connections", "", ""); !strings.Contains(w.Header().Get("Link"), `rel="first"`) {
+		t.Errorf("Link: %q", w.Header().Get("Link"))
+	}
+	if got := s.get("/actions/actions?page=1&per_page=100"); len(got) != 3 || got["page"] != 1.0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestOrganizations(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	org := s.post("/organizations", obj{"name": "acme", "display_name": "Acme"})
+	at := "/organizations/" + org["id"].(string)
+	s.refused("POST", "/organizations", obj{"name": "acme"}, 409, "organization_conflict", "An organization with the same name already exists.")
+	s.refused("POST", "/organizations", obj{"name": "Acme"}, 400, "invalid_body", "Payload validation error: 'Object didn't pass validation for format organization-name: Acme' on property name (The name of this organization).")
+	con := s.post("/connections", obj{"name": "okta-1", "strategy": "okta", "options": obj{"client_id": "a", "client_secret": "b", "domain": "x.okta.com"}})
+	s.post(at+"/enabled_connections", obj{"connection_id": con["id"], "assign_membership_on_login": true})
+	s.refused("POST", at+"/connections", obj{"connection_id": con["id"]}, 409, "", "The organization connection already exists.")
+	if got := s.get(at + "/enabled_connections/" + con["id"].(string)); got["is_enabled"] != nil || got["show_as_button"] != true {
+		t.Errorf("%v", got)
+	}
+	if got := s.get(at + "/connections/" + con["id"].(string)); got["is_enabled"] != true || got["connection"].(obj)["strategy"] != "okta" {
+		t.Errorf("%v", got)
+	}
+	scim := s.post("/connections/"+con["id"].(string)+"/scim-configuration", nil)
+	if scim["connection_name"] != "okta-1" {
+		t.Errorf("%v", scim)
+	}
+	for range 2 {
+		s.post("/connections/"+con["id"].(string)+"/scim-configuration/tokens", obj{})
+	}
+	s.refused("POST", "/connections/"+con["id"].(string)+"/scim-configuration/tokens", obj{}, 409, "", "Maximum of 2 tokens already issued for this connection")
+	user := s.post("/users", obj{"connection": "Username-Password-Authentication", "email": "a@b.example", "password": "x", "username": "abc"})["user_id"].(string)
+	s.send("POST", at+"/members", obj{"members": []any{user}}, 204)
+	role := s.post("/roles", obj{"name": "member"})
+	s.send("POST", at+"/members/auth0%7C"+strings.TrimPrefix(user, "auth0|")+"/roles", obj{"roles": []any{role["id"]}}, 204)
+	s.send("DELETE", "/connections/"+con["id"].(string), nil, 202)
+	s.send("DELETE", "/connections/"+con["id"].(string), nil, 204)
+	s.refused("GET", at+"/connections/"+con["id"].(string), nil, 404, "", "No connection found by that id")
+	s.send("DELETE", at, nil, 204)
+	s.refused("DELETE", at, nil, 404, "", "No organization found by that id or name")
+}

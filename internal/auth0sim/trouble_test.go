@@ -1,0 +1,297 @@
+package auth0sim_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ecplan/ecplan/internal/auth0sim"
+)
+
+// call sends one request over the network.
+func call(t *testing.T, s *auth0sim.Server, method, path, body string) (int, string, http.Header, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, s.URL()+"/api/v2"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(r)
+	if err != nil {
+		return 0, "", nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), resp.Header, err
+}
+
+func TestFaults(t *testing.T) {
+	for _, c := range []struct {
+		fault  string
+		status int  // of the request; 0: no answer
+		torn   bool // the answer breaks off
+		there  bool // the role exists then
+	}{
+		{"POST /roles = status 500", 500, false, false},
+		{"POST /roles #1 = status 503 after", 503, false, true},
+		{"write #1 = drop", 0, false, false},
+		{"write #1 = drop after", 0, false, true},
+		{"any #1 = hang", 0, false, false},
+		{"POST /rol* = hang after", 0, false, true},
+		{"POST /roles = truncate", 200, true, true},
+		{"POST /roles = 429 retry-after 7", 429, false, false},
+		{"POST /** = slow 50ms", 200, false, true},
+		{"POST /** = delay 50ms", 200, false, true},
+		{"POST /roles #2- = drop", 200, false, true},
+		{"POST /clients = drop", 200, false, true},
+		{"GET = drop", 200, false, true},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			s := auth0sim.Start(t, auth0sim.Options{Token: token, Faults: []string{c.fault}})
+			status, _, header, err := call(t, s, "POST", "/roles", `{"name":"x"}`)
+			if status != c.status || (err != nil) != (c.status == 0 || c.torn) {
+				t.Fatalf("status %d, error %v", status, err)
+			}
+			if c.status == 429 && header.Get("Retry-After") != "7" {
+				t.Errorf("Retry-After is %q", header.Get("Retry-After"))
+			}
+			if got := bytes.Contains(s.Snapshot(), []byte(`"name": "x"`)); got != c.there {
+				t.Errorf("the role exists: %v", got)
+			}
+		})
+	}
+	for _, bad := range []string{"", "POST", "POST /x = ", "= drop", "POST /x #0 = drop", "POST /x #3-2 = drop", "POST /x = status 99", "POST /x = explode", "POST /x every 0 = drop", "POST p2 = drop"} {
+		if _, err := auth0sim.New(auth0sim.Options{Faults: []string{bad}}); err == nil || !strings.Contains(err.Error(), "WHICH") {
+			t.Errorf("fault %q: %v", bad, err)
+		}
+	}
+}
+
+func TestHooksAndLog(t *testing.T) {
+	var log bytes.Buffer
+	var before, after []int
+	s := auth0sim.Start(t, auth0sim.Options{
+		Token: token, LogWriter: &log,
+		BeforeCommit: func(r auth0sim.Request) bool { before = append(before, r.Write); return r.Write != 2 },
+		AfterCommit:  func(r auth0sim.Request) bool { after = append(after, r.Write); return r.Write != 1 },
+	})
+	for _, name := range []string{"first", "second", "third"} {
+		status, _, _, err := call(t, s, "POST", "/roles", `{"name":"`+name+`"}`)
+		if (name == "third") != (err == nil) {
+			t.Fatalf("%s: %d %v", name, status, err)
+		}
+	}
+	state := string(s.Snapshot())
+	if !strings.Contains(state, `"first"`) || strings.Contains(state, `"second"`) || !strings.Contains(state, `"third"`) {
+		t.Errorf("state: %s", state)
+	}
+	if len(before) != 3 || len(after) != 2 {
+		t.Errorf("hooks ran for %v, %v", before, after)
+	}
+	if _, _, _, err := call(t, s, "GET", "/resource-servers/https:%2F%2Fx?include_fields=true", ""); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	var line map[string]any
+	if err := json.Unmarshal([]byte(lines[3]), &line); err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 4 || line["path"] != "/api/v2/resource-servers/https:%2F%2Fx" || line["query"] != "include_fields=true" || line["status"] != 404.0 || line["tenant"] != s.Domain() || line["time"] == nil || line["ms"] == nil {
+		t.Errorf("log: %v", line)
+	}
+	if got := s.Requests(); len(got) != 4 || got[3].N != 4 || got[3].Write != 0 {
+		t.Errorf("requests: %v", got)
+	}
+}
+
+func TestRateLimits(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	s := newTenant(t, auth0sim.Options{RateLimit: "enterprise-nonprod", RetryAfter: true, Now: func() time.Time { return now }})
+	for i := range 10 {
+		w := s.raw("GET", "/roles", "", "")
+		if w.Code != 200 || w.Header().Get("X-RateLimit-Limit") != "10" || w.Header().Get("X-RateLimit-Remaining") != string(rune('9'-i)) {
+			t.Fatalf("call %d: %d %v", i, w.Code, w.Header())
+		}
+	}
+	w := s.raw("GET", "/roles", "", "")
+	if w.Code != 429 || w.Header().Get("X-RateLimit-Remaining") != "0" || w.Header().Get("X-RateLimit-Reset") != "1800000001" || w.Header().Get("Retry-After") != "1" ||
+		!strings.Contains(w.Body.String(), `"errorCode":"too_many_requests"`) {
+		t.Fatalf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	now = now.Add(500 * time.Millisecond) // one of 2 a second
+	s.send("GET", "/roles", nil, 200)
+	s.send("GET", "/roles", nil, 429)
+	now = now.Add(time.Hour)
+	for range 5 {
+		s.raw("POST", "/organizations", "application/json", `{}`)
+	}
+	if w := s.raw("POST", "/organizations", "application/json", `{}`); w.Code != 429 || w.Header().Get("X-RateLimit-Limit") != "5" {
+		t.Fatalf("the endpoint's own bucket: %d %v", w.Code, w.Header())
+	}
+	s.send("GET", "/roles", nil, 200)
+	if _, err := auth0sim.New(auth0sim.Options{RateLimit: "many"}); err == nil {
+		t.Error("an unknown plan was taken")
+	}
+	if got := newTenant(t, auth0sim.Options{}).raw("GET", "/roles", "", "").Header().Get("X-RateLimit-Remaining"); got != "49" {
+		t.Errorf("without a limit: %q", got)
+	}
+}
+
+func TestListLag(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{ListLagReads: 2})
+	role := s.post("/roles", obj{"name": "late"})
+	for i := range 3 {
+		if n := len(s.send("GET", "/roles", nil, 200).([]any)); n != i/2 {
+			t.Fatalf("listing %d has %d roles", i, n)
+		}
+		s.get("/roles/" + role["id"].(string))
+	}
+}
+
+func TestState(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	client, action := guide(s)
+	s.post("/organizations", obj{"name": "acme"})
+	s.post("/users", obj{"connection": "Username-Password-Authentication", "email": "a@b.example", "password": "x"})
+	first := s.Snapshot()
+	again := newTenant(t, auth0sim.Options{Seed: first})
+	if second := again.Snapshot(); !bytes.Equal(first, second) {
+		t.Fatalf("a snapshot read back differs:\n%s\n%s", first, second)
+	}
+	if got := again.get("/actions/actions/" + action); got["status"] != "built" || got["deployed_version"] == nil {
+		t.Errorf("%v", got)
+	}
+	if got := again.get("/clients/" + client["client_id"].(string)); got["client_secret"] != nil {
+		t.Errorf("%v", got)
+	}
+	moved := newTenant(t, auth0sim.Options{Seed: first, Domain: "other.example"})
+	if got := moved.Snapshot(); bytes.Contains(got, []byte("https://tenant.example/")) || !bytes.Contains(got, []byte("https://other.example/api/v2/")) {
+		t.Error("the domain did not move with the state")
+	}
+	same := newTenant(t, auth0sim.Options{})
+	guide(same)
+	same.post("/organizations", obj{"name": "acme"})
+	same.post("/users", obj{"connection": "Username-Password-Authentication", "email": "a@b.example", "password": "x"})
+	if !bytes.Equal(s.Essence(), same.Essence()) {
+		t.Error("the same requests made another essence")
+	}
+	if err := s.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.get("/roles?include_totals=true")["total"]; got != 0.0 {
+		t.Errorf("%v roles after a reset", got)
+	}
+}
+
+func TestStateFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	o := auth0sim.Options{StateFile: file, ClientID: "mgmt", ClientSecret: "s"}
+	s := newTenant(t, o)
+	guide(s)
+	status, body := s.oauth(map[string][]string{"grant_type": {"client_credentials"}, "client_id": {"mgmt"}, "client_secret": {"s"}, "audience": {"https://tenant.example/api/v2/"}})
+	if status != 200 {
+		t.Fatal(status, body)
+	}
+	want := s.Snapshot()
+	// No Close: the tenant is killed.
+	again := newTenant(t, o)
+	if !bytes.Equal(want, again.Snapshot()) {
+		t.Error("the state did not survive")
+	}
+	again.bearer = body["access_token"].(string)
+	a, b := s.post("/roles", obj{"name": "one more"})["id"], again.post("/roles", obj{"name": "one more"})["id"]
+	if a != b {
+		t.Errorf("after a restart an id is drawn anew: %v, %v", a, b)
+	}
+	if err := os.WriteFile(file, []byte("{torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := auth0sim.New(o); err == nil {
+		t.Error("a torn state was taken")
+	}
+}
+
+func TestSeed(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{Seed: []byte(`{
+		"tenant": {"friendly_name": "Seeded", "flags": {"use_scope_descriptions_for_consent": true}},
+		"resource_servers": [{"identifier": "https://api", "scopes": [{"value": "read"}]}],
+		"roles": [{"name": "admin", "permissions": [{"resource_server_identifier": "https://api", "permission_name": "read"}], "users": ["a@b.example"]}],
+		"clients": [{"name": "app"}, {"name": "m2m", "client_id": "fixed", "client_secret": "s"}],
+		"client_grants": [{"client_id": "app", "audience": "https://{{domain}}/api/v2/", "scope": ["read:roles"]}],
+		"actions": [{"name": "old", "code": "x", "secrets": [{"name": "S", "value": "v"}], "deployed": true}],
+		"bindings": {"post-login": ["old"]},
+		"connections": [{"name": "okta", "strategy": "okta", "options": {"domain": "x.okta.com"}, "clients": ["app"]}],
+		"users": [{"email": "a@b.example"}],
+		"organizations": [{"name": "acme", "connections": ["okta"], "members": ["a@b.example"], "member_roles": {"a@b.example": ["admin"]}}]}`)})
+	bound := s.get("/actions/triggers/post-login/bindings")["bindings"].([]any)
+	if len(bound) != 1 || bound[0].(obj)["display_name"] != "old" {
+		t.Errorf("%v", bound)
+	}
+	settings := s.get("/tenants/settings")
+	if settings["friendly_name"] != "Seeded" || settings["flags"].(obj)["enable_sso"] != true {
+		t.Errorf("%v", settings)
+	}
+	if got := s.get("/clients/fixed"); got["client_secret"] != "s" || got["grant_types"] == nil {
+		t.Errorf("%v", got)
+	}
+	for seed, want := range map[string]string{
+		`{"role": []}`:                        `"role" is no part of a state`,
+		`{"roles": [{}]}`:                     "roles[0]: it has no name",
+		`{"roles": [1]}`:                      "roles[0]: it must be an object",
+		`{"bindings": {"post-login": ["x"]}}`: `bindings.post-login[0]: there is no action "x"`,
+		`{"actions": [{"name":"x"}], "bindings": {"post-login": ["x"]}}`: "is not deployed",
+		`[]`: "cannot unmarshal",
+	} {
+		if _, err := auth0sim.New(auth0sim.Options{Seed: []byte(seed)}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("seed %s: %v", seed, err)
+		}
+	}
+}
+
+func TestControl(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{Control: true})
+	s.post("/roles", obj{"name": "x"})
+	if w := s.raw("GET", "/_sim/state", "", ""); w.Code != 200 || !strings.Contains(w.Body.String(), `"name": "x"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	s.raw("PUT", "/_sim/faults", "", `["GET /roles = status 500"]`)
+	s.send("GET", "/roles", nil, 500)
+	if w := s.raw("PUT", "/_sim/faults", "", `["nonsense"]`); w.Code != 400 {
+		t.Errorf("%d", w.Code)
+	}
+	s.raw("DELETE", "/_sim/faults", "", "")
+	s.raw("POST", "/_sim/reset", "", "")
+	if n := len(s.send("GET", "/roles", nil, 200).([]any)); n != 0 {
+		t.Errorf("%d roles after a reset", n)
+	}
+	if w := s.raw("GET", "/_sim/requests", "", ""); !strings.Contains(w.Body.String(), "/api/v2/roles") {
+		t.Errorf("%s", w.Body)
+	}
+	if w := newTenant(t, auth0sim.Options{}).raw("GET", "/_sim/state", "", ""); w.Code != 404 {
+		t.Errorf("control answers without being asked for: %d", w.Code)
+	}
+}
+
+func TestLoopbackOnly(t *testing.T) {
+	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "example.com:0", "nonsense"} {
+		s, err := auth0sim.New(auth0sim.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Listen(addr); err == nil {
+			t.Errorf("it listens on %s", addr)
+			s.Close()
+		}
+	}
+}
