@@ -93,6 +93,7 @@ func commands() []*cli.Command {
 		graphCommand(),
 		schemaCommand(),
 		simCommand(),
+		versionCommand(),
 	}
 }
 
