@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,18 @@ import (
 	"github.com/ecplan/ecplan/pkg/planner"
 	"github.com/ecplan/ecplan/pkg/tenant"
 )
+
+// TestMain keeps the properties to a sample, unless all of it is asked for.
+func TestMain(m *testing.M) {
+	checks := "25"
+	if os.Getenv("ECPLAN_TORTURE") != "" {
+		checks = "2000"
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // bench is a tenant with manifests for it.
 type bench struct {

@@ -58,6 +58,9 @@ func apply(records, former map[string]kind.Record, run string, d *Done) {
 		return
 	}
 	old := records[d.Address]
+	if d.ObjectID != "" && old.ID != "" && d.ObjectID != old.ID {
+		old = kind.Record{} // the address means another object now
+	}
 	r := kind.Record{Run: run, ID: old.ID, Created: old.Created, Secrets: maps.Clone(old.Secrets), Merged: maps.Clone(old.Merged)}
 	created := d.Action == kind.Create && d.Part == ""
 	if created {

@@ -48,7 +48,7 @@ func observeClient(d Desired, v *View) (Observed, error) {
 		if !ok {
 			return Observed{Pending: true}, nil
 		}
-		var attached, spare []any
+		attached, spare := []any{}, []any{}
 		ids := attachedIDs(found)
 		for _, c := range pool {
 			if slices.Contains(ids, text(c, "id")) {

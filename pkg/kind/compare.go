@@ -48,7 +48,7 @@ func compareFields(rules *schemas.Rule, desired, observed map[string]any, record
 			if !declared && len(gone) == 0 {
 				continue
 			}
-			diff.collection(name, rule, want, have, gone, exclusive)
+			diff.collection(name, rule, want, have, gone, exclusive && declared)
 			continue
 		}
 		if !declared {

@@ -80,10 +80,23 @@ func (c collectionOf) deleteStep(d Desired, o Observed, undo Undo) Step {
 	s := newStep(d, o, "", Delete, reasonGone)
 	s.Request = Request{Method: "DELETE", Path: []any{c.path, o.ID}}
 	s.Scopes = c.scopes.Delete
-	s.Before = o.Spec
-	s.Changes = removed(d.Kind, o.Spec)
+	s.Before = declarable(d.Kind, o.Spec)
+	s.Changes = removed(d.Kind, s.Before)
 	s.Undo = undo
 	return s
+}
+
+// declarable returns those fields of an observed spec that a manifest could declare:
+// what else a tenant tells of an object, such as a client's secret, is no part of a plan.
+func declarable(kindName string, spec map[string]any) map[string]any {
+	rules := schemas.Rules(kindName)
+	out := map[string]any{}
+	for f, v := range spec {
+		if rules.Properties[f] != nil && v != nil {
+			out[f] = v
+		}
+	}
+	return out
 }
 
 // body returns the declared fields that belong to the API's object.
