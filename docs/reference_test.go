@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 	"gopkg.in/yaml.v3"
 
 	"github.com/ecplan/ecplan/pkg/kind"
@@ -86,6 +87,43 @@ func exampleDocuments(t *testing.T) map[string]string {
 		}
 	}
 	return out
+}
+
+// TestReadme holds the README's plan to the one that a story gets from a real run, and
+// its list of permissions to what the kinds need.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := txtar.ParseFile("../cmd/ecplan/testdata/express.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(archive.Files, func(f txtar.File) bool { return f.Name == "want/plan" })
+	if i < 0 {
+		t.Fatal("the story has no file want/plan")
+	}
+	before, rest, ok1 := strings.Cut(string(text), "from the story that runs it -->\n")
+	_, after, ok2 := strings.Cut(rest, "<!-- /plan -->")
+	if !ok1 || !ok2 {
+		t.Fatal("the README has no place for the plan")
+	}
+	want := before + "from the story that runs it -->\n```text\n" + strings.TrimSpace(string(archive.Files[i].Data)) + "\n```\n<!-- /plan -->" + after
+	if *update {
+		if err := os.WriteFile("../README.md", []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	} else if diff := cmp.Diff(string(text), want); diff != "" {
+		t.Errorf("the README's plan is not what plan prints; run go test ./docs -update. The difference (- README, + plan):\n%s", diff)
+	}
+	for name, k := range kind.All() {
+		for _, scope := range slices.Concat(k.Scopes.Read, k.Scopes.Create, k.Scopes.Update, k.Scopes.Delete) {
+			if !strings.Contains(string(text), "`"+scope+"`") {
+				t.Errorf("the README does not list the permission %s, which %s needs", scope, name)
+			}
+		}
+	}
 }
 
 const generated = "<!-- Generated from the schemas by `go test ./docs -update`; do not edit. -->\n\n"
