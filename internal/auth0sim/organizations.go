@@ -278,7 +278,7 @@ func (c *call) listOrganizationGrants() answer {
 			(q.Get("audience") == "" || x.field("audience") == q.Get("audience")) &&
 			(q.Get("client_id") == "" || x.field("client_id") == q.Get("client_id")) &&
 			(len(q["grant_ids"]) == 0 || slices.Contains(q["grant_ids"], x.id))
-	}, showGrant)
+	}, briefGrant)
 	return c.page(style{key: "client_grants"}, items, place)
 }
 
@@ -295,7 +295,16 @@ func (c *call) addOrganizationGrant() answer {
 		return badRequest("", "The client grant does not allow organizations.") // UNCONFIRMED
 	}
 	g.grants = addOnce(g.grants, x.id)
-	return created(showGrant(x))
+	return created(briefGrant(x))
+}
+
+// briefGrant is a grant as an organization shows it (OAS OrganizationClientGrant).
+func briefGrant(g *grant) obj {
+	o := showGrant(g)
+	maps.DeleteFunc(o, func(k string, _ any) bool {
+		return !slices.Contains([]string{"id", "client_id", "audience", "scope", "organization_usage", "allow_any_organization"}, k)
+	})
+	return o
 }
 
 func (c *call) removeOrganizationGrant() answer {
