@@ -12,8 +12,8 @@ import (
 // spec says is replaced by that value, and the other's address put into Meta.After so
 // that the order stays; one to what only the tenant can tell stays {"$ref": …}. A value
 // that names another declared object by its own key (a permission's API, a grant's
-// client) puts it into Meta.After as well. References to nothing, two resources that
-// are one object, and circles are errors.
+// client) is an edge as well, which the planner finds by itself, request by request.
+// References to nothing, two resources that are one object, and circles are errors.
 func Link(rs []*Resource) Diagnostics { return link(rs, lost{}) }
 
 // link is Link where some documents could not be read: that a reference to them leads
@@ -40,6 +40,8 @@ func link(rs []*Resource, lost lost) Diagnostics {
 type linker struct {
 	by   map[string]*Resource
 	done map[*Resource]bool
+	// edges are the addresses that a resource names by their own key.
+	edges map[*Resource][]string
 	// path is the chain of resources that are being linked.
 	path []*Resource
 	lost lost
@@ -289,11 +291,10 @@ func (l *linker) named() {
 				return
 			}
 			kind, attr, _ := strings.Cut(rule.Ref, ".")
-			if to, ok := at[target{kind, attr, s}]; ok && to != a && !slices.Contains(r.Meta.After, to) {
-				r.Meta.After = append(r.Meta.After, to)
+			if to, ok := at[target{kind, attr, s}]; ok && to != a {
+				l.edges[r] = append(l.edges[r], to)
 			}
 		})
-		slices.Sort(r.Meta.After)
 	}
 }
 
@@ -306,7 +307,7 @@ func (l *linker) circles() {
 	visit = func(a string) {
 		state[a] = grey
 		chain = append(chain, a)
-		for _, n := range needs(l.by[a]) {
+		for _, n := range l.needs(l.by[a]) {
 			switch {
 			case l.by[n] == nil:
 			case state[n] == grey:
@@ -328,8 +329,8 @@ func (l *linker) circles() {
 }
 
 // needs lists the addresses that must be done before r, sorted.
-func needs(r *Resource) []string {
-	out := append(Refs(r.Spec), r.Meta.After...)
+func (l *linker) needs(r *Resource) []string {
+	out := slices.Concat(Refs(r.Spec), r.Meta.After, l.edges[r])
 	slices.Sort(out)
 	return slices.Compact(out)
 }
