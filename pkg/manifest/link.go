@@ -19,7 +19,7 @@ func Link(rs []*Resource) Diagnostics { return link(rs, lost{}) }
 // link is Link where some documents could not be read: that a reference to them leads
 // nowhere is no news.
 func link(rs []*Resource, lost lost) Diagnostics {
-	l := &linker{by: map[string]*Resource{}, done: map[*Resource]bool{}, lost: lost}
+	l := &linker{by: map[string]*Resource{}, done: map[*Resource]bool{}, edges: map[*Resource][]string{}, lost: lost}
 	for _, r := range rs {
 		a := r.Address()
 		if other, ok := l.by[a]; ok {
