@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -124,6 +125,90 @@ func TestReadme(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNotices holds docs/notices.md to the notices that the code can give.
+func TestNotices(t *testing.T) {
+	page, err := os.ReadFile("notices.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	notice := regexp.MustCompile(`\bID:\s+"([a-z]+(?:-[a-z]+)+)"`)
+	found := 0
+	err = filepath.WalkDir("../pkg", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		for _, m := range notice.FindAllSubmatch(text, -1) {
+			found++
+			if !regexp.MustCompile(`(?m)^## .*\b` + string(m[1]) + `\b`).Match(page) {
+				t.Errorf("%s gives the notice %s, which docs/notices.md does not explain", name, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found == 0 {
+		t.Error("no notice was found, so this test looks for the wrong thing")
+	}
+}
+
+// TestLinks follows the links between the project's pages.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	pages := []string{"../README.md", "../CONTRIBUTING.md", "../CHANGELOG.md"}
+	for _, dir := range []string{".", "../examples"} {
+		err := filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+			if strings.HasSuffix(name, ".md") {
+				pages = append(pages, name)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, m := range link.FindAllSubmatch(text, -1) {
+			target, anchor, _ := strings.Cut(string(m[1]), "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			file := filepath.Join(filepath.Dir(page), target)
+			if target == "" {
+				file = page
+			}
+			to, err := os.ReadFile(file)
+			if info, statErr := os.Stat(file); statErr == nil && info.IsDir() {
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s links to %s: %v", page, m[1], err)
+			} else if anchor != "" && !slices.Contains(anchors(string(to)), anchor) {
+				t.Errorf("%s links to %s, which has no such heading", page, m[1])
+			}
+		}
+	}
+}
+
+// anchors are the ids that a page's headings get.
+func anchors(text string) []string {
+	var out []string
+	for _, line := range strings.Split(text, "\n") {
+		if heading := strings.TrimLeft(line, "#"); heading != line && strings.HasPrefix(heading, " ") {
+			id := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(heading)), " ", "-")
+			out = append(out, regexp.MustCompile(`[^\pL\pN_-]`).ReplaceAllString(id, ""))
+		}
+	}
+	return out
 }
 
 const generated = "<!-- Generated from the schemas by `go test ./docs -update`; do not edit. -->\n\n"
