@@ -76,26 +76,33 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// fail completes e with what c and t know, and clears its texts of secrets and of
-// what could forge a line.
+// fail completes e with what c and t know, and clears its texts of what could forge a line.
 func (t *Tenant) fail(c call, e *Error) *Error {
 	e.Tenant, e.Domain, e.Op, e.For = t.cfg.Name, t.cfg.Domain, c.op, c.about
 	for _, s := range []*string{&e.Op, &e.Why, &e.Message, &e.Code, &e.RequestID} {
-		*s = clean(t.mask(*s, c.secrets), 400)
+		*s = clean(*s, 600)
 	}
 	return e
 }
 
-// mask replaces every secret that the package knows.
-func (t *Tenant) mask(s string, more []string) string {
-	known := append([]string{t.cfg.ClientSecret, t.cfg.Token, t.cfg.PrivateKey, t.auth.current()}, more...)
-	known = slices.DeleteFunc(known, func(k string) bool { return k == "" })
+// quote makes a text that came from outside fit for a message: without any secret
+// that the package knows, short, and in one line. A token of a few letters, as
+// simulators have, is no secret: it would be found in every word.
+func (t *Tenant) quote(s string, c call) string {
+	known := slices.Clone(c.secrets)
+	for _, k := range []string{t.cfg.ClientSecret, t.cfg.Token, t.cfg.PrivateKey, t.auth.current()} {
+		if len(k) >= 8 {
+			known = append(known, k)
+		}
+	}
 	// Longest first, so that one secret within another does not leave a rest.
 	slices.SortFunc(known, func(a, b string) int { return len(b) - len(a) })
 	for _, k := range known {
-		s = strings.ReplaceAll(s, k, "(sensitive)")
+		if k != "" {
+			s = strings.ReplaceAll(s, k, "(sensitive)")
+		}
 	}
-	return s
+	return clean(s, 400)
 }
 
 // clean drops what could forge a line on a terminal, and cuts s to most runes.
@@ -117,11 +124,8 @@ func clean(s string, most int) string {
 }
 
 // excerpt is the beginning of a body that is not what it should be.
-func excerpt(body []byte) string {
-	if len(body) > 2000 {
-		body = body[:2000]
-	}
-	return fmt.Sprintf("%q", clean(string(body), 120))
+func (t *Tenant) excerpt(body []byte, c call) string {
+	return fmt.Sprintf("%q", clean(t.quote(string(body), c), 120))
 }
 
 func requestID(h http.Header) string {
@@ -152,7 +156,7 @@ func (t *Tenant) explain(ctx context.Context, c call, a answer, attempts int) *E
 		e.Why = fmt.Sprintf("got no answer within %v%s", t.cfg.Timeout, times(attempts))
 		e.Advice = "Check the network and https://status.auth0.com, or give the tenant a longer timeout."
 	case a.err != nil:
-		why, advice := t.reason(a.err)
+		why, advice := t.reason(a.err, c)
 		e.Why, e.Advice = "failed"+times(attempts)+": "+why, advice
 	case a.status < 400:
 		e.Why = fmt.Sprintf("was answered with %d, a redirect to %s, which is not followed because the token would travel with it", a.status, hostOf(a.redirect))
@@ -169,8 +173,9 @@ func (t *Tenant) explainRefusal(e *Error, c call, a answer, attempts int) {
 		ErrorCode string `json:"errorCode"`
 	}
 	if err := json.Unmarshal(a.body, &body); (err != nil || body.Message == "") && len(a.body) > 0 {
-		body.Message = excerpt(a.body)
+		body.Message = t.excerpt(a.body, c)
 	}
+	body.Message, body.ErrorCode = t.quote(body.Message, c), t.quote(body.ErrorCode, c)
 	e.Code, e.Message = body.ErrorCode, body.Message
 	e.notFound = a.status == http.StatusNotFound && auth0Says(a.body, a.status)
 	verb := "was refused"
@@ -229,7 +234,7 @@ func (t *Tenant) tokenAdvice(a answer) string {
 }
 
 // limitError is for 429s that do not end. wait is what the next try would take.
-func (t *Tenant) limitError(a answer, attempts int, wait time.Duration) *Error {
+func (t *Tenant) limitError(c call, a answer, attempts int, wait time.Duration) *Error {
 	limit := "a rate limit"
 	if l := a.header.Get("X-RateLimit-Limit"); l != "" {
 		limit = "its rate limit (X-RateLimit-Limit: " + l + ")"
@@ -240,7 +245,7 @@ func (t *Tenant) limitError(a answer, attempts int, wait time.Duration) *Error {
 		ErrorCode string `json:"errorCode"`
 	}
 	if json.Unmarshal(a.body, &body) == nil {
-		e.Code, e.Message = body.ErrorCode, body.Message
+		e.Code, e.Message = t.quote(body.ErrorCode, c), t.quote(body.Message, c)
 	}
 	e.Why = fmt.Sprintf("was refused%s with 429 for %s, and waiting on would take more than %v: the next try would be in %v",
 		times(attempts), limit, t.cfg.LimitWait, wait.Round(time.Second))
@@ -280,7 +285,7 @@ func plainAnswer(err error) bool {
 }
 
 // reason says why a request got no answer, and what to do.
-func (t *Tenant) reason(err error) (why, advice string) {
+func (t *Tenant) reason(err error, c call) (why, advice string) {
 	var (
 		dns       *net.DNSError
 		op        *net.OpError
@@ -316,5 +321,5 @@ func (t *Tenant) reason(err error) (why, advice string) {
 	if errors.As(err, &u) {
 		err = u.Err // without the address, which says nothing new
 	}
-	return err.Error(), "Check the network and the domain of the tenant."
+	return t.quote(err.Error(), c), "Check the network and the domain of the tenant."
 }
