@@ -340,6 +340,9 @@ func secretChanges(d Desired, o Observed, want map[string]any) []Change {
 			out = append(out, secretChange(n, "change", want[n], "set by someone else since"))
 		}
 	}
+	for _, n := range releasedSecrets(d, o) {
+		out = append(out, Change{Path: "secrets." + n, Op: "remove", Sensitive: true, Note: "no longer declared"})
+	}
 	if len(out) > 0 {
 		for _, n := range lostSecrets(d, o) {
 			out = append(out, Change{Path: "secrets." + n, Op: "remove", Sensitive: true, Note: "not declared; its value is lost for good"})
@@ -348,13 +351,24 @@ func secretChanges(d Desired, o Observed, want map[string]any) []Change {
 	return out
 }
 
-// lostSecrets lists the secrets that replacing the list would lose.
+// releasedSecrets lists the secrets that a run set, that nobody has set since, and that
+// the manifest no longer declares: they go, as all that a run added does.
+func releasedSecrets(d Desired, o Observed) []string {
+	return undeclaredSecrets(d, o, true)
+}
+
+// lostSecrets lists the undeclared secrets of others, which replacing the list would lose.
 func lostSecrets(d Desired, o Observed) []string {
+	return undeclaredSecrets(d, o, false)
+}
+
+func undeclaredSecrets(d Desired, o Observed, ours bool) []string {
 	want, _ := d.Spec["secrets"].(map[string]any)
 	have, _ := o.Spec["secrets"].(map[string]any)
 	var out []string
 	for _, n := range manifest.Keys(have) {
-		if _, declared := want[n]; !declared {
+		rec, recorded := d.Record.Secrets["secrets."+n]
+		if _, declared := want[n]; !declared && ours == (recorded && rec.UpdatedAt == have[n]) {
 			out = append(out, n)
 		}
 	}

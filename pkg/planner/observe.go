@@ -105,14 +105,16 @@ func observe(in Input, v *kind.View) []*state {
 	return out
 }
 
-// record returns what runs left for a resource under its address or a former one.
+// record returns what runs left for a resource under its address or a former one: what
+// the last run left, since an object may have gone back and forth between addresses.
 func record(records map[string]kind.Record, r *manifest.Resource) kind.Record {
-	for _, a := range append([]string{r.Address()}, r.Meta.Formerly...) {
-		if rec, ok := records[a]; ok {
-			return rec
+	newest := records[r.Address()]
+	for _, a := range r.Meta.Formerly {
+		if rec := records[a]; rec.Run > newest.Run { // runs' names begin with their time
+			newest = rec
 		}
 	}
-	return kind.Record{}
+	return newest
 }
 
 // notThere explains that an object which must exist does not, and lists what does.
