@@ -106,7 +106,7 @@ func (t *Tenant) do(ctx context.Context, c call) (Response, error) {
 			limited++
 			wait := t.limitDelay(a, limited)
 			if waited += wait; waited > t.cfg.LimitWait {
-				return Response{}, t.fail(c, t.limitError(a, limited, wait))
+				return Response{}, t.fail(c, t.limitError(c, a, limited, wait))
 			}
 			if err := t.sleep(ctx, c, attempt, wait, "rate limit"); err != nil {
 				return Response{}, err
@@ -195,7 +195,7 @@ func (t *Tenant) decode(c call, a answer) (Response, error) {
 	if err := json.Unmarshal(a.body, &r.Body); err != nil {
 		return Response{}, t.fail(c, &Error{
 			Status: a.status, Sent: true, Unknown: c.write(), RequestID: requestID(a.header),
-			Why:    fmt.Sprintf("was answered with %d and something that is not JSON (%s): %s", a.status, a.header.Get("Content-Type"), excerpt(a.body)),
+			Why:    fmt.Sprintf("was answered with %d and something that is not JSON (%s): %s", a.status, a.header.Get("Content-Type"), t.excerpt(a.body, c)),
 			Advice: "Check that the domain is the tenant's own, and that no proxy or login page answers in its place.",
 			Err:    err,
 		})

@@ -167,7 +167,7 @@ func (t *Tenant) fetch(ctx context.Context, c call) (string, error) {
 			limited++
 			wait := t.limitDelay(a, limited)
 			if waited += wait; waited > t.cfg.LimitWait {
-				return "", t.fail(c, t.limitError(a, limited, wait))
+				return "", t.fail(c, t.limitError(c, a, limited, wait))
 			}
 			if err := t.sleep(ctx, c, attempt, wait, "rate limit"); err != nil {
 				return "", err
@@ -183,7 +183,7 @@ func (t *Tenant) fetch(ctx context.Context, c call) (string, error) {
 		failures++
 		transient := a.status >= 500 || a.status == 0 && !hopeless(err) && !noToken(err)
 		if !transient || failures >= tries || a.timedOut && failures > 1 || ctx.Err() != nil {
-			return "", t.fail(c, t.explainToken(ctx, a, err, attempt))
+			return "", t.fail(c, t.explainToken(ctx, c, a, err, attempt))
 		}
 		if err := t.sleep(ctx, c, attempt, t.backoff(failures, a.header), "next try"); err != nil {
 			return "", err
@@ -256,7 +256,7 @@ func (t *Tenant) scheme() string {
 
 // explainToken says why there is no token, and what to do. The wordings that it
 // looks for are in facts §3.11.
-func (t *Tenant) explainToken(ctx context.Context, a answer, err error, attempts int) *Error {
+func (t *Tenant) explainToken(ctx context.Context, c call, a answer, err error, attempts int) *Error {
 	e := &Error{Status: a.status, Sent: a.written, RequestID: requestID(a.header), Err: err}
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
@@ -270,16 +270,16 @@ func (t *Tenant) explainToken(ctx context.Context, a answer, err error, attempts
 			e.Why = "was answered with something that holds no token"
 			e.Advice = "Check that the domain is the tenant's own, and that no proxy or login page answers in its place."
 		default:
-			why, advice := t.reason(err)
+			why, advice := t.reason(err, c)
 			e.Why, e.Advice = "failed"+times(attempts)+": "+why, advice
 		}
 		return e
 	}
 	e.Err = nil // its text quotes the whole answer
-	e.Code, e.Message = refused.ErrorCode, refused.ErrorDescription
+	e.Code, e.Message = t.quote(refused.ErrorCode, c), t.quote(refused.ErrorDescription, c)
 	said := strings.Trim(e.Code+": "+e.Message, ": ")
 	if said == "" && len(a.body) > 0 {
-		said = excerpt(a.body)
+		said = t.excerpt(a.body, c)
 	}
 	e.Why = strings.TrimRight(fmt.Sprintf("was refused with %d %s: %s", a.status, http.StatusText(a.status), said), ": ")
 	const apis = "(Dashboard, Applications, APIs, Auth0 Management API, Machine to Machine Applications)"
