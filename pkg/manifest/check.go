@@ -26,6 +26,9 @@ type subject struct {
 	place func(path string, key bool) Position
 	// rule is the rule of the value.
 	rule *schemas.Rule
+	// secret, if there, reports whether the value at a path was marked as sensitive, so
+	// that no message may show it. What a rule says is sensitive is never shown anyway.
+	secret func(path string) bool
 	// address and kind are for the messages.
 	address, kind string
 	// broken are the rules between fields that do not hold.
@@ -85,6 +88,8 @@ type fault struct {
 	name   string
 	isName bool
 	rule   *schemas.Rule
+	// hidden values are shown in no message.
+	hidden bool
 }
 
 // collect walks the validator's tree of complaints down to those that say something.
@@ -108,6 +113,7 @@ func (s *subject) collect(e *jsonschema.ValidationError, ds *Diagnostics) {
 	if !s.locate(e.InstanceLocation, &f) {
 		return
 	}
+	f.hidden = f.rule != nil && f.rule.Sensitive || s.secret != nil && s.secret(f.path)
 	if says, up := condition(file, pointer); says != "" {
 		s.broken = append(s.broken, conditional{f.path, s.named(outer(f.path, up)) + " " + says})
 		return
@@ -321,7 +327,6 @@ func typeFault(field string, f fault) (summary, detail string) {
 	if len(want) > 0 {
 		first = want[0]
 	}
-	secret := f.rule != nil && f.rule.Sensitive
 	switch v := f.value.(type) {
 	case nil:
 		return fmt.Sprintf("%s is empty", field), fmt.Sprintf("It must be %s. Leave the field out, or give it a value; null clears only fields that Auth0 can clear.", wanted)
@@ -334,7 +339,7 @@ func typeFault(field string, f fault) (summary, detail string) {
 		if err := formatFault(f, fmt.Sprint(number(v))); err != nil {
 			return summary, sentence(err.Error())
 		}
-		if first == "text" && !secret {
+		if first == "text" && !f.hidden {
 			detail = fmt.Sprintf("Put it in quotes: %q.", fmt.Sprint(number(v)))
 		} else if first == "text" {
 			detail = "Put it in quotes."
@@ -350,7 +355,7 @@ func typeFault(field string, f fault) (summary, detail string) {
 		default:
 			_, err := strconv.ParseFloat(v, 64)
 			switch {
-			case secret:
+			case f.hidden:
 			case err == nil && strings.Contains(wanted, "number"), (v == "true" || v == "false") && first == "true or false":
 				detail = "Write it without quotes."
 			case first == "a list":
@@ -377,10 +382,15 @@ func typeFault(field string, f fault) (summary, detail string) {
 // formatFault says what is wrong with text in the form that the schema demands.
 func formatFault(f fault, text string) error {
 	format, _ := f.schema["format"].(string)
-	if check, ok := formats[format]; ok {
-		return check(text)
+	check, ok := formats[format]
+	if !ok {
+		return nil
 	}
-	return nil
+	err := check(text)
+	if err != nil && f.hidden && format != formatKey { // what is wrong with a key is said without the key
+		return errors.New("the value is sensitive and not shown")
+	}
+	return err
 }
 
 func (s *subject) enumFault(field string, f fault) (summary, detail string) {
@@ -389,7 +399,7 @@ func (s *subject) enumFault(field string, f fault) (summary, detail string) {
 		allowed = []string{fmt.Sprint(c)}
 	}
 	text, isText := f.value.(string)
-	if f.rule != nil && f.rule.Sensitive || !isText {
+	if f.hidden || !isText {
 		return field + " does not have an allowed value", listing("Allowed are", allowed)
 	}
 	return fmt.Sprintf("%s can't be %s", field, quoted(text)), sentences(didYouMean(text, allowed), listing("Allowed are", allowed))
@@ -397,7 +407,7 @@ func (s *subject) enumFault(field string, f fault) (summary, detail string) {
 
 // given quotes the value, unless it is sensitive.
 func (s *subject) given(f fault) string {
-	if f.isName || f.rule != nil && (f.rule.Sensitive || f.rule.WriteOnly) {
+	if f.isName || f.hidden {
 		return ""
 	}
 	switch v := f.value.(type) {

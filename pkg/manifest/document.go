@@ -77,7 +77,7 @@ func parse(src *source, lost *lost) (docs []*document, ds Diagnostics) {
 			continue
 		}
 		for _, n := range nodes {
-			r := &reader{src: src, offset: c.line, aliased: &aliased, doc: &document{src: src, values: map[string]Position{}, keys: map[string]Position{}}}
+			r := &reader{src: src, offset: c.line, lines: bytes.Count(c.text, []byte("\n")) + 1, aliased: &aliased, doc: &document{src: src, values: map[string]Position{}, keys: map[string]Position{}}}
 			ok := r.document(n)
 			ds = append(ds, r.ds...)
 			if ok {
@@ -222,10 +222,11 @@ func syntaxError(src *source, c chunk, err error) Diagnostic {
 		at = where[0]
 	}
 	column := 1
+	line = min(line, bytes.Count(c.text, []byte("\n"))+1)
 	if at >= 0 {
 		line, column = 1+bytes.Count(c.text[:at], []byte("\n")), at-bytes.LastIndexByte(c.text[:at], '\n')
-	} else if lines := bytes.Split(c.text, []byte("\n")); line <= len(lines) {
-		l := lines[line-1]
+	} else {
+		l := bytes.Split(c.text, []byte("\n"))[line-1]
 		column += len(l) - len(bytes.TrimLeft(l, " "))
 	}
 	return Diagnostic{Severity: Error, Pos: Position{src.name, c.line + line, column}, Summary: "this is not valid YAML",
@@ -234,10 +235,11 @@ func syntaxError(src *source, c chunk, err error) Diagnostic {
 
 // reader turns one document's nodes into values.
 type reader struct {
-	src    *source
-	offset int // lines before the chunk
-	doc    *document
-	ds     Diagnostics
+	src *source
+	// offset is the number of lines before the chunk, lines that of the chunk itself.
+	offset, lines int
+	doc           *document
+	ds            Diagnostics
 	// open are the anchors that are being expanded; aliased counts the values that
 	// aliases repeated, in the file.
 	open    []*yaml.Node
@@ -245,8 +247,10 @@ type reader struct {
 	stopped bool
 }
 
+// place is where a node stands. The parser takes more than line feeds for line ends
+// (YAML 1.1), so a line is never behind the last.
 func (r *reader) place(n *yaml.Node) Position {
-	return Position{r.src.name, r.offset + n.Line, n.Column}
+	return Position{r.src.name, r.offset + min(n.Line, r.lines), n.Column}
 }
 
 func (r *reader) fail(n *yaml.Node, summary, detail string) {

@@ -357,7 +357,10 @@ func (sc *scope) variable(name, path string, pos Position) any {
 		return unknown{}
 	}
 	where := "Set it with --var " + printable(cut(name)) + "=VALUE."
-	if sc.tenant.Name != "" {
+	switch {
+	case sc.tenant.Name != "" && sc.in.SyntaxOnly: // Review names the tenants
+		where = fmt.Sprintf("Set it under spec.vars of the Tenant, or with --var %s=VALUE.", printable(cut(name)))
+	case sc.tenant.Name != "":
 		where = fmt.Sprintf("Set it under spec.vars of Tenant/%s, or with --var %s=VALUE.", sc.tenant.Name, printable(cut(name)))
 	}
 	sc.failAt(pos, path, fmt.Sprintf("the variable %s is not set", quoted(name)), sentences(didYouMean(name, Keys(sc.vars)), where))

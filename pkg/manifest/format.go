@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// formatKey is the form of public keys.
+const formatKey = "rsa-public-key"
+
 // formats are the forms that texts must have, by the schemas' names of them. An error
 // says in words what is wrong and what to do; it never holds a key's content.
 var formats = map[string]func(string) error{
@@ -25,7 +28,7 @@ var formats = map[string]func(string) error{
 	"date-time":             dateTime,
 	"duration":              duration,
 	"tenant-domain":         domain,
-	"rsa-public-key":        func(s string) error { _, err := parsePublicKey(s); return err },
+	formatKey:               func(s string) error { _, err := parsePublicKey(s); return err },
 }
 
 // formatNames says what a text that lacks a form is not.
@@ -40,7 +43,7 @@ var formatNames = map[string]string{
 	"date-time":             "is not a time",
 	"duration":              "is not a duration",
 	"tenant-domain":         "is not a tenant's domain",
-	"rsa-public-key":        "is not a public key that Auth0 takes",
+	formatKey:               "is not a public key that Auth0 takes",
 }
 
 func orEmpty(f func(string) error) func(string) error {

@@ -62,7 +62,7 @@ func Load(paths []string) (*Set, Diagnostics) {
 func (s *Set) hide(d *document) {
 	walkRules(d.spec, schemas.Rules(d.kind), "spec", func(path string, v any, rule *schemas.Rule) {
 		text, isText := v.(string)
-		key := rule != nil && rule.Format == "rsa-public-key" && strings.Contains(text, "PRIVATE KEY")
+		key := rule != nil && rule.Format == formatKey && strings.Contains(text, "PRIVATE KEY")
 		if !key && (rule == nil || !rule.Sensitive) {
 			return
 		}

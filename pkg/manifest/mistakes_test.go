@@ -131,7 +131,7 @@ func TestMistakes(t *testing.T) {
 
 		// Filling in.
 		{"misspelt variable", tenant(signIn+"domain: a.eu.auth0.com\nvars: {login_url: a}") + "---\n" + rs("identifier: ${var.loginurl}"),
-			[]string{`13:15 the variable "loginurl" is not set | Did you mean "login_url"? Set it under spec.vars of Tenant/t,…`}},
+			[]string{`13:15 the variable "loginurl" is not set | Did you mean "login_url"? Set it under spec.vars of the Tenant,…`}},
 		{"unknown form", rs("identifier: ${vars.a}"), []string{`5:15 ${vars.a} means nothing | There are ${var.NAME},…`}},
 		{"not closed", rs("identifier: a ${var.a"), []string{`5:15 a ${ has no } |…`}},
 		{"attribute of the tenant", rs("identifier: ${tenant.domian}"), []string{`5:15 a tenant has no attribute "domian" | Did you mean "domain"?…`}},

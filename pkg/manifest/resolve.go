@@ -111,8 +111,10 @@ func CheckSpec(r *Resource) Diagnostics {
 	if !isKind(r.Kind) {
 		return Diagnostics{{Severity: Error, Pos: r.Pos, Address: r.Address(), Summary: "there is no kind " + quoted(r.Kind)}}
 	}
-	s := &subject{value: revealKnown(r.Spec, r.Secrets), prefix: "spec", rule: schemas.Rules(r.Kind), address: r.Address(), kind: r.Kind,
-		open: func(_ string, v any, _ *schemas.Rule) bool { return placeholderTree(v) },
+	hidden := map[string]bool{}
+	s := &subject{value: revealKnown(r.Spec, r.Secrets, "spec", hidden), prefix: "spec", rule: schemas.Rules(r.Kind), address: r.Address(), kind: r.Kind,
+		open:   func(_ string, v any, _ *schemas.Rule) bool { return placeholderTree(v) },
+		secret: func(path string) bool { return hidden[path] },
 		place: func(path string, key bool) Position {
 			at := specPath(path)
 			if p, ok := r.keys[at]; key && ok {
@@ -135,11 +137,12 @@ func placeholderTree(v any) bool {
 	return false
 }
 
-// revealKnown is Reveal, leaving placeholders whose value is not at hand. The result is
-// for checks only.
-func revealKnown(v any, secrets map[string]string) any {
+// revealKnown is Reveal, leaving placeholders whose value is not at hand, and noting the
+// paths of the others. The result is for checks only.
+func revealKnown(v any, secrets map[string]string, path string, hidden map[string]bool) any {
 	if p, ok := AsSecret(v); ok {
 		if s, ok := secrets[p]; ok {
+			hidden[path] = true
 			return s
 		}
 		return v
@@ -148,13 +151,13 @@ func revealKnown(v any, secrets map[string]string) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, e := range v {
-			out[k] = revealKnown(e, secrets)
+			out[k] = revealKnown(e, secrets, below(path, k), hidden)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
-			out[i] = revealKnown(e, secrets)
+			out[i] = revealKnown(e, secrets, fmt.Sprintf("%s[%d]", path, i), hidden)
 		}
 		return out
 	}
@@ -166,7 +169,7 @@ func expired(r *Resource, now time.Time) Diagnostics {
 	var ds Diagnostics
 	walkRules(r.Spec, schemas.Rules(r.Kind), "", func(path string, v any, rule *schemas.Rule) {
 		text, ok := v.(string)
-		if !ok || rule == nil || rule.Format != "rsa-public-key" {
+		if !ok || rule == nil || rule.Format != formatKey {
 			return
 		}
 		k, err := parsePublicKey(text)

@@ -27,7 +27,7 @@ func nearest(name string, candidates []string) string {
 		if d == 2 && len(name) < 6 && smetrics.JaroWinkler(lower, strings.ToLower(c), 0.7, 4) < 0.8 {
 			continue // two changes make most short words any other; two swapped letters stay alike
 		}
-		if d < distance {
+		if d < distance && d < len(name) {
 			best, distance = c, d
 		}
 	}
