@@ -25,6 +25,7 @@ func TestTorture(t *testing.T) {
 		total = 100_000
 	}
 	var sent int
+	statuses := map[int]int{}
 	for _, o := range []auth0sim.Options{
 		{},
 		{ListLagReads: 2, ClientID: "m", ClientSecret: "s", RateLimit: "100000,100000", KeepBodies: true, Control: true},
@@ -48,6 +49,9 @@ func TestTorture(t *testing.T) {
 		}
 		wg.Wait()
 		sent += len(s.Requests())
+		for _, q := range s.Requests() {
+			statuses[q.Status]++
+		}
 		snapshot := s.Snapshot()
 		if _, err := auth0sim.New(auth0sim.Options{Seed: snapshot, Domain: "tenant.example"}); err != nil {
 			t.Errorf("what the riot left can't be read back: %v", err)
@@ -60,7 +64,7 @@ func TestTorture(t *testing.T) {
 	if m.HeapAlloc > 400<<20 {
 		t.Errorf("%d MB are in use", m.HeapAlloc>>20)
 	}
-	t.Logf("%d requests kept, %d MB in use", sent, m.HeapAlloc>>20)
+	t.Logf("%d requests kept, %d MB in use, by status: %v", sent, m.HeapAlloc>>20, statuses)
 }
 
 // rioter makes requests: valid, mutated and hostile.
@@ -78,6 +82,8 @@ func (r *rioter) pick(s ...string) string { return s[r.IntN(len(s))] }
 func (r *rioter) send() {
 	ops := auth0sim.Served()
 	method, path, _ := strings.Cut(ops[r.IntN(len(ops))], " ")
+	last := regexp.MustCompile(`/\{[a-zA-Z_]+\}$`).ReplaceAllString(path, "")
+	last = last[strings.LastIndexByte(last, '/')+1:]
 	path = regexp.MustCompile(`\{[a-zA-Z_]+\}`).ReplaceAllStringFunc(path, func(p string) string {
 		switch {
 		case p == "{triggerId}":
@@ -98,7 +104,7 @@ func (r *rioter) send() {
 	if r.IntN(40) == 0 {
 		path = r.pick("/", "//", "/api/v2", "/api/v2/", "/api/v2//", "/.well-known/jwks.json", "/.well-known/openid-configuration", "/api/v2/clients/", "/api/v1/x", "/_sim/x", "/_sim/state")
 	}
-	body := r.body()
+	body := r.body(last)
 	req := &http.Request{}
 	func() {
 		defer func() { // httptest refuses what no client could send
@@ -143,7 +149,7 @@ func (r *rioter) id() any {
 }
 
 // body is now and then what an operation wants, and often not.
-func (r *rioter) body() string {
+func (r *rioter) body(last string) string {
 	name := fmt.Sprint("n", r.IntN(50))
 	valid := []any{
 		obj{"name": name}, obj{"name": name, "display_name": name}, obj{"identifier": "https://" + name, "scopes": []any{obj{"value": name}}},
@@ -159,7 +165,15 @@ func (r *rioter) body() string {
 		obj{"name": name, "user_attributes": obj{"email": obj{"auth0_mapping": "email", "label": "l", "description": "d", "profile_required": true}}},
 		obj{"update_draft": true}, obj{"grant_id": r.id()}, obj{"user_metadata": obj{name: nil}}, obj{"client_metadata": obj{name: name}}, obj{"expires_at": "2090-01-01T00:00:00Z"},
 	}
-	b, err := json.Marshal(valid[r.IntN(len(valid))])
+	v := valid[r.IntN(len(valid))]
+	if fits, known := map[string]any{
+		"roles": valid[0], "clients": valid[0], "connection-profiles": valid[0], "organizations": valid[1], "resource-servers": valid[2], "connections": valid[3],
+		"permissions": valid[4], "client-grants": valid[5], "actions": valid[6], "bindings": valid[7], "settings": valid[8], "credentials": valid[12],
+		"members": valid[15], "enabled_connections": valid[18], "users": valid[19], "user-attribute-profiles": valid[21],
+	}[last]; known && r.IntN(3) > 0 {
+		v = fits
+	}
+	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err)
 	}
@@ -173,10 +187,17 @@ func (r *rioter) body() string {
 	case 2: // another type somewhere
 		return strings.Replace(text, `"`+name+`"`, r.pick("null", "1e308", "-1", "[]", "{}", "true", `"\u0000"`, `"<script>"`, `"`+strings.Repeat("é", 700)+`"`), 1)
 	case 3:
-		return r.pick("", "null", "[]", "{}", "0", `""`, "\xff\xfe", "{\"a\":1}{\"b\":2}", `{"name":"a","name":"b"}`, strings.Repeat("[", 20000), `{"name":`+strings.Repeat(`{"a":`, 5000)+"1"+strings.Repeat("}", 5000)+"}", "1e999",
-			"grant_type=client_credentials&client_id=m&client_secret=s&audience=https%3A%2F%2Ftenant.example%2Fapi%2Fv2%2F", `{"client_secret":"`+strings.Repeat("s", 2<<20)+`"}`)
+		return hostile[r.IntN(len(hostile))]
 	}
 	return text
+}
+
+var hostile = []string{
+	"", "null", "[]", "{}", "0", `""`, "\xff\xfe", "{\"a\":1}{\"b\":2}", `{"name":"a","name":"b"}`, "1e999", strings.Repeat("[", 20000),
+	`{"name":` + strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000) + "}",
+	`{"name":"deep","addons":` + strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000) + "}",
+	"grant_type=client_credentials&client_id=m&client_secret=s&audience=https%3A%2F%2Ftenant.example%2Fapi%2Fv2%2F",
+	`{"client_secret":"` + strings.Repeat("s", 2<<20) + `"}`,
 }
 
 // FuzzRequest is the same for Go's fuzzer: any method, path and body.
