@@ -59,6 +59,7 @@ func PlanRollback(ctx context.Context, t Tenant, past Past, force bool) (*Rollba
 			return nil, fmt.Errorf("planning to take back %s: %w", address, err)
 		}
 	}
+	planner.MarkLost(b.out.Plan.Steps)
 	if err := b.losses(ctx, t); err != nil {
 		return nil, err
 	}
@@ -74,7 +75,8 @@ type back struct {
 	*Past
 	force  bool
 	out    *Rollback
-	order  []string               // addresses, those whose first step was done last first
+	order  []string               // addresses, each before what it needs
+	needs  map[string][]string    // addresses that an address's steps need
 	done   map[string][]kind.Step // their done steps, in the order in which they were begun
 	revert map[string][]kind.Step // those to be taken back
 	left   map[string]bool        // addresses that are left alone
@@ -99,7 +101,37 @@ func (b *back) collect() {
 		}
 		b.done[s.Address] = append(b.done[s.Address], b.filled(s))
 	}
+	address := map[string]string{}
+	for _, s := range b.Plan.Steps {
+		address[s.ID] = s.Address
+	}
+	b.needs = map[string][]string{}
+	for _, s := range b.Plan.Steps {
+		for _, n := range s.Needs {
+			if n := address[n]; n != s.Address {
+				b.needs[s.Address] = append(b.needs[s.Address], n)
+			}
+		}
+	}
 	slices.SortFunc(b.order, func(x, y string) int { return first[y] - first[x] })
+	b.order = dependentsFirst(b.order, b.needs)
+}
+
+// dependentsFirst moves addresses behind those that need them and keeps their order else.
+func dependentsFirst(order []string, needs map[string][]string) []string {
+	rest, out := slices.Clone(order), make([]string, 0, len(order))
+	for len(rest) > 0 {
+		next := 0 // in a circle, which no plan has, the order stays as it was
+		for i, a := range rest {
+			if !slices.ContainsFunc(rest, func(other string) bool { return other != a && slices.Contains(needs[other], a) }) {
+				next = i
+				break
+			}
+		}
+		out = append(out, rest[next])
+		rest = slices.Delete(rest, next, next+1)
+	}
+	return out
 }
 
 func (b *back) seq(id string) int {
@@ -148,23 +180,13 @@ func (b *back) leave(l Left) {
 // keepWhatIsNeeded leaves alone what something needs that is left alone: deleting it
 // would break the other.
 func (b *back) keepWhatIsNeeded() {
-	needs := map[string][]string{}
-	address := map[string]string{}
-	for _, s := range b.Plan.Steps {
-		address[s.ID] = s.Address
-	}
-	for _, s := range b.Plan.Steps {
-		for _, n := range s.Needs {
-			needs[s.Address] = append(needs[s.Address], address[n])
-		}
-	}
-	for _, a := range b.order { // dependents come before what they need
+	for _, a := range b.order {
 		if !b.left[a] {
 			continue
 		}
-		for _, n := range needs[a] {
+		for _, n := range b.needs[a] {
 			made := slices.ContainsFunc(b.revert[n], func(s kind.Step) bool { return s.Made() })
-			if n != a && made && !b.left[n] {
+			if made && !b.left[n] {
 				delete(b.revert, n)
 				b.leave(Left{Address: n, Step: n, Why: a + ", which is left alone, needs it"})
 			}

@@ -27,6 +27,7 @@ var actions = collectionOf{
 func action() *Kind {
 	return &Kind{
 		Name: "Action", Rank: 50, Scopes: actions.scopes,
+		List:    Read{Path: "actions/actions", List: "actions", Scopes: actions.scopes.Read},
 		Observe: observeAction,
 		Found:   foundAction,
 		Steps:   actionSteps,

@@ -23,7 +23,7 @@ var clients = collectionOf{
 
 func client() *Kind {
 	return &Kind{
-		Name: "Client", Rank: 30, Scopes: clients.scopes,
+		Name: "Client", Rank: 30, Scopes: clients.scopes, List: clientList(),
 		Pin: "client_id", Observe: observeClient, Found: foundClient, Restore: restoreClient, Losses: clientLosses,
 		Steps:   clientSteps,
 		Notices: clientNotices,
@@ -63,8 +63,8 @@ func observeClient(d Desired, v *View) (Observed, error) {
 }
 
 // clientList reads all clients: Auth0 has no filter by name (facts §3.3).
-func clientList(d Desired) Read {
-	return Read{Path: "clients", Query: "is_global=false", List: "clients", Scopes: clients.scopes.Read, For: d.Address()}
+func clientList() Read {
+	return Read{Path: "clients", Query: "is_global=false", List: "clients", Scopes: clients.scopes.Read}
 }
 
 // findClient looks a client up; ok is false while an answer is missing.
@@ -74,7 +74,7 @@ func findClient(d Desired, v *View) (found map[string]any, have []string, ok boo
 		obj, ok := v.Object(Read{Path: "clients/" + url.PathEscape(id), Scopes: clients.scopes.Read, For: d.Address()})
 		return obj, nil, ok, nil
 	}
-	all, ok := v.Items(clientList(d))
+	all, ok := v.Items(clientList())
 	if !ok {
 		return nil, nil, false, nil
 	}
@@ -160,7 +160,7 @@ func clientSteps(d Desired, o Observed) ([]Step, error) {
 		delete(b, "client_id")
 		s := clients.createStep(d, b)
 		s.Merged = mergedIn(d)
-		s.Twins = &Twins{Read: clientList(d), Where: map[string]any{"name": d.Spec["name"]}, Pick: "client_id"}
+		s.Twins = &Twins{Read: clientList(), Where: map[string]any{"name": d.Spec["name"]}, Pick: "client_id"}
 		if managed {
 			inline := make([]any, len(declared))
 			for i, c := range objects(declared) {

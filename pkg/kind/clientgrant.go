@@ -22,7 +22,7 @@ var clientGrants = collectionOf{
 
 func clientGrant() *Kind {
 	return &Kind{
-		Name: "ClientGrant", Rank: 40, Scopes: clientGrants.scopes,
+		Name: "ClientGrant", Rank: 40, Scopes: clientGrants.scopes, List: clientGrants.all("client_grants"),
 		Observe: observeClientGrant,
 		Steps: func(d Desired, o Observed) ([]Step, error) {
 			if !o.Exists {

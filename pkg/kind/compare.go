@@ -64,7 +64,7 @@ func compareFields(rules *schemas.Rule, desired, observed map[string]any, record
 		diff.changes = append(diff.changes, changes...)
 		diff.body[name] = overlay(rule, want, have)
 		if exact && want != nil {
-			diff.body[name] = want
+			diff.body[name] = cleared(rule, want, have)
 		}
 		diff.before[name], diff.after[name] = have, diff.body[name]
 	}
@@ -300,6 +300,26 @@ func overlay(rule *schemas.Rule, want, have any) any {
 	}
 	for k, v := range w {
 		out[k] = overlay(rule.Properties[k], v, h[k])
+	}
+	return out
+}
+
+// cleared returns want with what have holds besides set to what its absence means: Auth0
+// merges some nested objects, and then leaving a field out keeps it (facts, recorded §2).
+func cleared(rule *schemas.Rule, want, have any) any {
+	w, ok := want.(map[string]any)
+	h, _ := have.(map[string]any)
+	if !ok || !isPlain(w) {
+		return want
+	}
+	out := map[string]any{}
+	for k, v := range w {
+		out[k] = v
+	}
+	for k := range h {
+		if sub := rule.Field(k); out[k] == nil && sub != nil && sub.HasAbsent {
+			out[k] = sub.Absent
+		}
 	}
 	return out
 }

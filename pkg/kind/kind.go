@@ -21,6 +21,8 @@ type Kind struct {
 	Rank int
 	// Scopes are the Management API scopes that its requests need (facts §9).
 	Scopes Scopes
+	// List reads the whole collection; its zero value says that there is none.
+	List Read
 	// Observe finds d's object on the tenant. What it has to read it asks v for;
 	// while an answer is missing it returns Observed{Pending: true}. An error is a
 	// finding for people: an ambiguous name, an object that must not be touched.

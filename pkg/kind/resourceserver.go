@@ -16,7 +16,7 @@ var resourceServers = collectionOf{
 
 func resourceServer() *Kind {
 	return &Kind{
-		Name: "ResourceServer", Rank: 10, Scopes: resourceServers.scopes,
+		Name: "ResourceServer", Rank: 10, Scopes: resourceServers.scopes, List: resourceServers.all("resource_servers"),
 		Observe: observeResourceServer,
 		Steps: func(d Desired, o Observed) ([]Step, error) {
 			if !o.Exists {
@@ -47,7 +47,7 @@ func observeResourceServer(d Desired, v *View) (Observed, error) {
 	}
 	var found map[string]any
 	if v.Many(d.Kind) {
-		items, ok := v.Items(Read{Path: "resource-servers", List: "resource_servers", Scopes: resourceServers.scopes.Read, For: d.Address()})
+		items, ok := v.Items(resourceServers.all("resource_servers"))
 		if !ok {
 			return Observed{Pending: true}, nil
 		}

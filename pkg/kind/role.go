@@ -22,7 +22,7 @@ var roles = collectionOf{
 
 func role() *Kind {
 	return &Kind{
-		Name: "Role", Rank: 20, Scopes: roles.scopes,
+		Name: "Role", Rank: 20, Scopes: roles.scopes, List: roles.all("roles"),
 		Observe: observeRole, Losses: roleLosses,
 		Steps: roleSteps,
 		Delete: func(d Desired, o Observed) ([]Step, error) {

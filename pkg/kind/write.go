@@ -23,6 +23,11 @@ type collectionOf struct {
 	title string
 }
 
+// all reads the whole collection; member names its items in an answer.
+func (c collectionOf) all(member string) Read {
+	return Read{Path: c.path, List: member, Scopes: c.scopes.Read}
+}
+
 // newStep begins a step on part of d's object.
 func newStep(d Desired, o Observed, part string, verb Verb, reason string) Step {
 	s := Step{
