@@ -10,7 +10,7 @@ import (
 
 // writeDiagnostics lists problems for people, each with its line where o.Source has it.
 func writeDiagnostics(w io.Writer, ds manifest.Diagnostics, o Options) error {
-	t := &textWriter{palette: newPalette(o.Color), width: o.Width}
+	t := newTextWriter(o)
 	sources := map[string][]string{}
 	for _, d := range ds {
 		paint, word := t.bad, string(manifest.Error)
@@ -26,7 +26,9 @@ func writeDiagnostics(w io.Writer, ds manifest.Diagnostics, o Options) error {
 			rest = short(d.Address, maxName) + ": "
 		}
 		t.out.WriteString(t.bold(head) + paint(word+": ") + rest + short(d.Summary, maxSentence) + "\n")
-		t.source(d.Pos, sources, o)
+		if !d.Private {
+			t.source(d.Pos, sources, o)
+		}
 		if d.Detail != "" {
 			for _, l := range block(d.Detail, maxDetail) {
 				t.prose(4, "", l, nil)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/ecplan/ecplan/pkg/manifest"
+	"github.com/ecplan/ecplan/pkg/planner"
 )
 
 // DiagnosticsFormat is the version of the JSON form of diagnostics.
@@ -27,18 +28,30 @@ func diagnosticsJSON(ds manifest.Diagnostics) diagnosticsFile {
 	return diagnosticsFile{DiagnosticsFormat, ds.Errors(), len(ds) - ds.Errors(), ds}
 }
 
-// writeJSON writes v indented. What does not print is escaped: whoever looks at the
-// file sees everything, and whoever parses it gets the same value.
-func writeJSON(w io.Writer, v any) error {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("writing the report as JSON: %w", err)
+// writePlanJSON writes the plan as it is saved, so that apply takes the output too.
+func writePlanJSON(w io.Writer, p *planner.Plan) error {
+	b, err := planner.Encode(p)
+	if err != nil {
+		return err
 	}
+	_, err = w.Write(visibleJSON(b))
+	return err
+}
+
+func writeJSON(w io.Writer, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the report as JSON: %w", err)
+	}
+	_, err = w.Write(append(visibleJSON(b), '\n'))
+	return err
+}
+
+// visibleJSON escapes what does not print: whoever looks at the file sees everything,
+// and whoever parses it gets the same value.
+func visibleJSON(b []byte) []byte {
 	var out bytes.Buffer
-	for _, r := range buf.String() {
+	for _, r := range string(b) {
 		switch {
 		case r == '\n' || printable(r):
 			out.WriteRune(r)
@@ -49,6 +62,5 @@ func writeJSON(w io.Writer, v any) error {
 			fmt.Fprintf(&out, `\u%04x`, r)
 		}
 	}
-	_, err := w.Write(out.Bytes())
-	return err
+	return out.Bytes()
 }

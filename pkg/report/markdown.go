@@ -14,8 +14,8 @@ import (
 type markdownWriter struct {
 	out    strings.Builder
 	budget int
-	// left out for want of room
-	cards, tenants, notices int
+	// left out for want of room: rows of the table, and what sections tell
+	rows, cards, tenants, notices int
 }
 
 // The shares of the budget that the table and the notices may take, in percent.
@@ -24,6 +24,8 @@ const (
 	noticeShare = 60 // together with the table
 	// footer is kept free for the closing lines.
 	footer = 1200
+	// minComment is the least that headline, cuts and small print need.
+	minComment = 4000
 	// maxOutlined is how many cards a section may have for its outline to stand unfolded.
 	maxOutlined = 40
 	// maxUnfolded is how many lines a section may have to stand there as a whole.
@@ -31,7 +33,7 @@ const (
 )
 
 func writeMarkdown(w io.Writer, d *document, o Options) error {
-	m := &markdownWriter{budget: cmp.Or(o.MaxBytes, MaxComment)}
+	m := &markdownWriter{budget: max(cmp.Or(o.MaxBytes, MaxComment), minComment)}
 	m.out.WriteString("### " + mdText(short(cmp.Or(o.Title, d.Title), maxName)) + "\n\n")
 	m.out.WriteString(classMark(d.Class()) + " **" + d.Headline + "**")
 	m.out.WriteString(strings.TrimRight(" "+d.asides(), " ") + "\n\n")
@@ -85,14 +87,14 @@ func (m *markdownWriter) table(d *document) {
 			row += " | " + strings.ReplaceAll(c, "|", `\|`)
 		}
 		if !m.fits(row+" |\n", tableShare) {
-			m.tenants++
+			m.rows++
 		}
 	}
 	if same > 0 {
 		m.out.WriteString("| ✅ | " + count(same, "tenant") + strings.Repeat(" | ", len(d.Table.Head)-1) + "nothing to do |\n")
 	}
-	if m.tenants > 0 {
-		m.out.WriteString("| … | " + count(m.tenants, "more tenant") + strings.Repeat(" | ", len(d.Table.Head)) + "\n")
+	if m.rows > 0 {
+		m.out.WriteString("| … | " + count(m.rows, "more tenant") + strings.Repeat(" | ", len(d.Table.Head)) + "\n")
 	}
 	m.out.WriteString("\n")
 }
@@ -424,18 +426,16 @@ func mdCode(s string) string {
 }
 
 // harmless is a word that has no meaning in any Markdown.
-var harmless = regexp.MustCompile(`^[\p{L}\p{N}'"().,;:?!…–→│/-]+$`)
+var harmless = regexp.MustCompile(`^[\p{L}\p{N}'".,;:…–→│/()-]+$`)
 
 // mdText makes a sentence fit for Markdown: each word that could mean anything but
 // itself becomes a code span.
 func mdText(s string) string {
 	words := strings.Split(s, " ")
 	for i, w := range words {
-		if w == "" || harmless.MatchString(w) && !strings.Contains(w, "//") && !strings.Contains(strings.ToLower(w), "www.") && strings.Count(w, ":") < 2 {
-			continue
-		}
-		core := strings.Trim(w, `.,;:()"'`)
-		if core == "" {
+		core := strings.TrimRight(strings.TrimLeft(w, `("'`), `.,;:!?)"'`)
+		if core == "" || harmless.MatchString(core) && !strings.Contains(core, "//") &&
+			!strings.Contains(strings.ToLower(core), "www.") && strings.Count(w, ":") < 2 {
 			continue
 		}
 		at := strings.Index(w, core)

@@ -310,7 +310,7 @@ func (v values) resource(steps []*kind.Step, waiting map[string][]string) card {
 		c.Verb = stepVerb(first)
 	}
 	if first.Part == "" && string(first.Action) != action && action == "update" {
-		c.Verb = string(first.Action)
+		c.Verb = stepVerb(first)
 	}
 	lost, newID := false, false
 	for i, s := range steps {

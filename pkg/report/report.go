@@ -38,9 +38,9 @@ type Options struct {
 	Format string
 	// Color puts colours into text. Other formats do not heed it.
 	Color bool
-	// Width is the number of columns at which text is wrapped; 0 does not wrap.
+	// Width is the number of columns at which text is wrapped, at least 50; 0 does not wrap.
 	Width int
-	// MaxBytes bounds Markdown; 0 is MaxComment.
+	// MaxBytes bounds Markdown, to 4,000 at least; 0 is MaxComment.
 	MaxBytes int
 	// Title is the heading of Markdown and HTML; "" takes a fitting one.
 	Title string
@@ -70,7 +70,7 @@ func Plan(w io.Writer, p *planner.Plan, o Options) error {
 	case HTML:
 		return writeHTML(w, planDocument(p, limitsOf(o.Format)), o)
 	case JSON:
-		return writeJSON(w, p)
+		return writePlanJSON(w, p)
 	case JUnit:
 		return writeJUnit(w, planSuites(p, o))
 	case SARIF:

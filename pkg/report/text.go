@@ -52,8 +52,19 @@ type textWriter struct {
 	width int
 }
 
-func writeText(w io.Writer, d *document, o Options) error {
+// minWidth is the narrowest that text is laid out for; a narrower terminal breaks lines itself.
+const minWidth = 50
+
+func newTextWriter(o Options) *textWriter {
 	t := &textWriter{palette: newPalette(o.Color), width: o.Width}
+	if t.width > 0 {
+		t.width = max(t.width, minWidth)
+	}
+	return t
+}
+
+func writeText(w io.Writer, d *document, o Options) error {
+	t := newTextWriter(o)
 	// What wants attention comes last, where the eye is when the output ends.
 	for _, class := range slices.Backward(classes) {
 		for i := range d.Sections {
@@ -147,6 +158,10 @@ func (t *textWriter) card(c *card) {
 		head = c.Verb
 	}
 	rest := []string{c.Title}
+	if width(head) > minWidth/2 { // a verb of no kind that we know
+		rest = []string{head[len(c.Mark):], c.Title}
+		head = c.Mark
+	}
 	if c.Aside != "" {
 		rest = append(rest, "("+c.Aside+")")
 	}
@@ -260,6 +275,19 @@ func (t *textWriter) line(l line, a alignment) {
 	if l.Note != "" {
 		text += "  " + l.Note
 	}
+	if plain := l.left(a); t.width > 0 && indent+width(plain) > t.width-minRoom {
+		// A name as long as the line: it is wrapped itself, and the text goes below it.
+		for i, p := range wrap(strings.TrimRight(plain, " "), t.width-indent-2) {
+			if i > 0 {
+				p = "  " + p
+			}
+			t.out.WriteString(strings.Repeat(" ", indent) + paint(p) + "\n")
+		}
+		if text == "" {
+			return
+		}
+		indent, left, l.Label, l.Mark, l.Class = indent+2, "", "", "", prose
+	}
 	pieces := wrap(text, t.room(indent+width(l.left(a))))
 	hang := strings.Repeat(" ", indent+min(width(l.left(a)), t.hangLimit()))
 	for i, p := range pieces {
@@ -294,8 +322,11 @@ func (t *textWriter) room(n int) int {
 	if t.width == 0 {
 		return 0
 	}
-	return max(t.width-n, 20)
+	return max(t.width-n, minRoom)
 }
+
+// minRoom is the least that a text is squeezed to.
+const minRoom = 20
 
 func (t *textWriter) hangLimit() int {
 	if t.width == 0 {
@@ -304,20 +335,18 @@ func (t *textWriter) hangLimit() int {
 	return t.width / 2
 }
 
-// prose writes text wrapped below its own beginning.
+// prose writes text wrapped; further lines stand two columns further right, so that
+// none of them looks like the beginning of something.
 func (t *textWriter) prose(indent int, lead, text string, paint func(...any) string) {
 	if paint == nil {
 		paint = func(a ...any) string { return a[0].(string) }
 	}
 	for i, p := range wrap(text, t.room(indent+2)) {
-		t.out.WriteString(strings.Repeat(" ", indent))
 		if i == 0 {
-			t.out.WriteString(lead)
-		} else if lead != "" {
-			t.out.WriteString("  ")
+			t.out.WriteString(strings.Repeat(" ", indent) + lead + paint(p) + "\n")
+		} else {
+			t.out.WriteString(strings.Repeat(" ", indent+2) + paint(p) + "\n")
 		}
-		t.out.WriteString(paint(p))
-		t.newline()
 	}
 }
 

@@ -171,12 +171,14 @@ func width(s string) int {
 
 // wrap breaks s into pieces of at most max columns: between words where it can,
 // anywhere where it must, so that no terminal breaks a line by itself and shows the
-// rest where a line of ours would begin. max < 1 does not break.
+// rest where a line of ours would begin. A piece that begins like a line of ours is
+// led by a bar. max < 1 does not break.
 func wrap(s string, max int) []string {
 	if max < 1 || width(s) <= max {
 		return []string{s}
 	}
 	var out []string
+	lead := ""
 	start, space, col := 0, -1, 0
 	state := -1
 	for rest, at := s, 0; rest != ""; {
@@ -188,12 +190,16 @@ func wrap(s string, max int) []string {
 			if space > start {
 				end = space
 			}
-			out = append(out, s[start:end])
+			out = append(out, lead+s[start:end])
 			start = end
 			if end == space {
 				start++
 			}
-			col, space = width(s[start:at]), -1
+			lead = ""
+			if markLike(s[start:]) {
+				lead = bar
+			}
+			col, space = width(lead)+width(s[start:at]), -1
 		}
 		if cluster == " " {
 			space = at
@@ -201,5 +207,15 @@ func wrap(s string, max int) []string {
 		col += w
 		at += len(cluster)
 	}
-	return append(out, s[start:])
+	return append(out, lead+s[start:])
+}
+
+// markLike reports whether s begins with what marks a line of a report.
+func markLike(s string) bool {
+	word, _, _ := strings.Cut(strings.TrimLeft(s, " "), " ")
+	switch word {
+	case "+", "-", "~", "-/+", "!", "i", "✓", "✗", "?", "·", "↩":
+		return true
+	}
+	return false
 }
