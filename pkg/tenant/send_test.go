@@ -7,9 +7,7 @@ import (
 	"io"
 	"log"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -197,6 +195,25 @@ func TestWriteUnreachable(t *testing.T) {
 	}
 }
 
+// The transport looks for a second connection only if nothing reached the first; if
+// there is none, the request was not sent.
+func TestWrittenBeginsAnew(t *testing.T) {
+	var s sending
+	trace := httptrace.ContextClientTrace(watched(context.Background(), &s))
+	trace.GetConn("")
+	if s.written.Load() {
+		t.Error("written before there was a connection")
+	}
+	trace.GotConn(httptrace.GotConnInfo{Reused: true})
+	if !s.written.Load() {
+		t.Error("a connection was there, so something may have been written")
+	}
+	trace.GetConn("")
+	if s.written.Load() {
+		t.Error("nothing was written to the second")
+	}
+}
+
 func TestReadIsRetried(t *testing.T) {
 	for name, fail := range map[string]func(w http.ResponseWriter, r *http.Request){
 		"dropped": drop,
@@ -374,65 +391,4 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 	if failure(t, err); len(err.Error()) > 2000 {
 		t.Errorf("the error has %d bytes", len(err.Error()))
 	}
-}
-
-func TestTLS(t *testing.T) {
-	a := serveTLS(t, func(_ int, w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor != 2 {
-			t.Errorf("%s came by %s, want HTTP/2", r.URL.Path, r.Proto)
-		}
-		if r.URL.Path == "/oauth/token" {
-			reply(w, 200, map[string]any{"access_token": "x", "token_type": "Bearer", "expires_in": 3600})
-			return
-		}
-		reply(w, 200, map[string]any{})
-	})
-	cfg := a.config()
-	cfg.Token, cfg.ClientID, cfg.ClientSecret = "", "me", clientSecret
-	read := []kind.Read{{Path: "tenants/settings"}}
-
-	_, err := open(t, cfg).Read(context.Background(), read)
-	if e := failure(t, err, "signed by an authority that is not trusted here", "ca_file"); e.Sent || len(a.requests()) != 0 {
-		t.Errorf("%+v", e)
-	}
-
-	cfg.CAFile = caFile(t, a.Server)
-	if _, err := open(t, cfg).Read(context.Background(), read); err != nil {
-		t.Error(err)
-	}
-	if n := len(a.requests()); n != 2 {
-		t.Errorf("%d requests, want 2", n)
-	}
-
-	// A shared transport is left as it is.
-	cfg.Transport = NewTransport()
-	if _, err := open(t, cfg).Read(context.Background(), read); err != nil {
-		t.Error(err)
-	}
-	if c := cfg.Transport.TLSClientConfig; c != nil && c.RootCAs != nil {
-		t.Error("the shared transport was given the tenant's CA")
-	}
-
-	// A write that fails in the handshake was not sent.
-	cfg = a.config()
-	_, err = open(t, cfg).Send(context.Background(), post(nil))
-	if e := failure(t, err, "not trusted"); e.Sent || e.Unknown {
-		t.Errorf("%+v", e)
-	}
-
-	// TLS where the host speaks plain http.
-	plain := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { reply(w, 200, nil) })
-	cfg = plain.config()
-	cfg.Insecure = false
-	_, err = open(t, cfg).Send(context.Background(), post(nil))
-	failure(t, err, "plain http where TLS was expected", "insecure: true")
-}
-
-func caFile(t testing.TB, s *httptest.Server) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, certPEM(s.Certificate()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }

@@ -264,6 +264,31 @@ func TestTokenFailures(t *testing.T) {
 	}
 }
 
+// Who waits for somebody else's token request can stop on his own.
+func TestTokenWaitStops(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	_, cfg := issuer(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-release
+		grant(w, "x", 86400)
+	})
+	tn := open(t, cfg)
+	first := make(chan error)
+	go func() {
+		_, err := tn.Read(context.Background(), settings)
+		first <- err
+	}()
+	<-asked
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := tn.Read(ctx, settings)
+	failure(t, err, "POST oauth/token", "was not sent, because ecplan was told to stop")
+	close(release)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTokenUnreachable(t *testing.T) {
 	cfg := Config{Name: "local", Domain: refusedAddress(t), Insecure: true, ClientID: "me", ClientSecret: clientSecret, Backoff: time.Millisecond}
 	_, err := open(t, cfg).Read(context.Background(), settings)
@@ -383,23 +408,6 @@ func TestAssertionRefused(t *testing.T) {
 	cfg.ClientSecret, cfg.PrivateKey = "", rsaPEM(t, 2048)
 	_, err := open(t, cfg).Read(context.Background(), settings)
 	failure(t, err, "authenticates with Private Key JWT", "bad assertion (sensitive)", "differs from the tenant's by 5m")
-}
-
-func TestIdentity(t *testing.T) {
-	for token, want := range map[string]Identity{
-		"opaque": {},
-		"a.b.c":  {},
-		jwtOf(map[string]any{"azp": "abc", "scope": "read:clients update:clients", "gty": "client-credentials"}): {ClientID: "abc", Scopes: []string{"read:clients", "update:clients"}, Known: true},
-		jwtOf(map[string]any{"sub": "abc@clients", "scope": ""}):                                                 {ClientID: "abc", Scopes: []string{}, Known: true},
-		jwtOf(map[string]any{"azp": "abc", "gty": "client-credentials"}):                                         {ClientID: "abc", Known: true},
-		jwtOf(map[string]any{"azp": "abc", "sub": "auth0|1"}):                                                    {ClientID: "abc"},
-	} {
-		tn := open(t, Config{Domain: "acme.eu.auth0.com", Token: token})
-		got, err := tn.Identity(context.Background())
-		if d := cmp.Diff(want, got); err != nil || d != "" {
-			t.Errorf("%s: %v %s", token, err, d)
-		}
-	}
 }
 
 func tokenOf(s string, expiry time.Time) *oauth2.Token {
