@@ -196,3 +196,18 @@ func (t *Target) PlanRollback(ctx context.Context, run string, force bool, o Pas
 	}
 	return back, errors.Join(err, j.Close())
 }
+
+// TakeBack takes back what a run did that just failed, as far as it can be, without
+// touching what anybody else did. The tenant's lock must be held.
+func (t *Target) TakeBack(ctx context.Context, run string, p PastOptions, o ApplyOptions) (*executor.Rollback, executor.Outcome, error) {
+	back, err := t.PlanRollback(ctx, run, false, p)
+	if err != nil {
+		return nil, executor.Outcome{}, err
+	}
+	if len(back.Plan.Steps) == 0 {
+		return back, executor.Outcome{}, nil
+	}
+	o.RollsBack = run
+	out, err := t.Apply(ctx, back.Plan, o)
+	return back, out, err
+}

@@ -104,3 +104,10 @@ func fileName(name string) string {
 	}
 	return out
 }
+
+// Named tells from a run's name when it was begun and, as far as a file's name can
+// hold it, on which tenant; zero values for what is no run's name.
+func Named(run string) (at time.Time, tenant string) {
+	at, tenant, _ = parseName(run)
+	return at, tenant
+}
