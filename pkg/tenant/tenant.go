@@ -110,7 +110,7 @@ func Open(cfg Config) (*Tenant, error) {
 	cfg.Backoff = cmp.Or(cfg.Backoff, 500*time.Millisecond)
 	cfg.LimitWait = cmp.Or(cfg.LimitWait, 2*time.Minute)
 	if cfg.Jitter == nil {
-		cfg.Jitter = rand.Float64
+		cfg.Jitter = rand.Float64 //nolint:gosec // spreading waits needs no secrecy
 	}
 	if err := checkDomain(cfg.Domain, cfg.Insecure); err != nil {
 		return fail("%w", err)
