@@ -20,26 +20,51 @@ func applyCommand() *cli.Command {
 		Name:      "apply",
 		Usage:     "carry out a plan: the one in FILE, or one made now and confirmed",
 		ArgsUsage: "[FILE]",
-		Flags: append(loadFlags(),
-			tenantFlag(), formatFlag("text", "json", "markdown", "html"), noColorFlag(), storeFlag(),
-			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "apply without asking"},
+		Flags: append(writeFlags(),
+			&cli.BoolFlag{Name: "prune", Usage: "delete what earlier runs created and the manifests no longer declare"},
 			&cli.StringFlag{Name: "checksum", Usage: "refuse any plan but the one with this `CHECKSUM`"},
-			&cli.IntFlag{Name: "parallel", Value: 4, Usage: "have at most `N` writes in flight"},
-			&cli.DurationFlag{Name: "build-limit", Value: 5 * time.Minute, Usage: "wait at most `TIME` for an Action to be built"},
 		),
-		Action: applyAction,
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 1 {
+				return fmt.Errorf("apply takes one saved plan at most, and got %d arguments", c.NArg())
+			}
+			saved, err := readPlan(c.Args().First())
+			if err != nil {
+				return err
+			}
+			return planAndApply(c, saved, planOptions(c))
+		},
 	}
 }
 
-func applyAction(c *cli.Context) error {
+func destroyCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "destroy",
+		Usage: "delete what earlier runs created, and take out again what they added; the rest stays",
+		Flags: writeFlags(),
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("destroy takes no argument, and got %q; tenants are named with --tenant", c.Args().First())
+			}
+			return planAndApply(c, nil, fleet.PlanOptions{Mode: planner.Destroy, Force: c.Bool("force")})
+		},
+	}
+}
+
+// writeFlags are those of commands that write to tenants.
+func writeFlags() []cli.Flag {
+	return append(loadFlags(),
+		tenantFlag(), formatFlag("text", "json", "markdown", "html"), noColorFlag(), storeFlag(), forceFlag(),
+		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "go on without asking"},
+		&cli.IntFlag{Name: "parallel", Value: 4, Usage: "have at most `N` writes in flight"},
+		&cli.DurationFlag{Name: "build-limit", Value: 5 * time.Minute, Usage: "wait at most `TIME` for an Action to be built"},
+	)
+}
+
+// planAndApply plans for the tenants that the command addresses, shows the plan, has it
+// confirmed and carries it out. With a saved plan it carries out just that, or nothing.
+func planAndApply(c *cli.Context, saved *planner.Plan, o fleet.PlanOptions) error {
 	s := streams(c)
-	if c.NArg() > 1 {
-		return fmt.Errorf("apply takes one saved plan at most, and got %d arguments", c.NArg())
-	}
-	saved, err := readPlan(c.Args().First())
-	if err != nil {
-		return err
-	}
 	set, in, err := load(c)
 	if err != nil {
 		return err
@@ -49,32 +74,34 @@ func applyAction(c *cli.Context) error {
 		return err
 	}
 	if saved != nil {
-		ts, err = fleet.Covered(ts, saved)
-		if err != nil {
+		if ts, o, err = fleet.Covered(ts, saved); err != nil {
 			return err
 		}
 	}
 	if len(ts) > 1 && saved == nil && len(c.StringSlice("tenant")) == 0 {
-		return fmt.Errorf("the manifests declare %d tenants; apply changes several only when they are named with --tenant, or from a saved plan", len(ts))
+		return fmt.Errorf("the manifests declare %d tenants; several are changed only when they are named with --tenant, or from a saved plan", len(ts))
 	}
 	by := who(s)
 	for _, t := range ts {
-		unlock, err := t.Lock(by, "apply", time.Now())
+		unlock, err := t.Lock(by, c.Command.Name, time.Now())
 		if err != nil {
 			return err
 		}
 		defer unlock() //nolint:errcheck // the lock goes with the process in any case
 	}
-	p := fleet.PlanAll(c.Context, ts, version)
-	if want := c.String("checksum"); want != "" && want != p.Checksum {
-		return fmt.Errorf("the plan's checksum is %s, not %s; nothing was changed. Plan again and review it", p.Checksum, want)
-	}
+	p := fleet.PlanAll(c.Context, ts, version, o)
 	if saved != nil {
 		if err := fleet.Fresh(saved, p); err != nil {
 			return err
 		}
+		p = saved
 	}
-	if err := report.Plan(s.Err, p, look(c, s.Err)); err != nil {
+	if want := c.String("checksum"); want != "" && want != p.Checksum {
+		return fmt.Errorf("the plan's checksum is %s, not %s; nothing was changed. Plan again and review it", p.Checksum, want)
+	}
+	shown := look(c, s.Err)
+	shown.Format = report.Text
+	if err := report.Plan(s.Err, p, shown); err != nil {
 		return err
 	}
 	if err := planExit(c, p); err != nil {
@@ -84,7 +111,7 @@ func applyAction(c *cli.Context) error {
 		if err := confirm(c, "Apply this plan?"); err != nil {
 			return err
 		}
-		now := fleet.PlanAll(c.Context, ts, version) // what was confirmed must still be so
+		now := fleet.PlanAll(c.Context, ts, version, o) // what was confirmed must still be so
 		if err := fleet.Fresh(p, now); err != nil {
 			return err
 		}
@@ -122,7 +149,7 @@ func carryOut(c *cli.Context, ts []*fleet.Target, p *planner.Plan, by journal.Wh
 	soft, hard, stop := interruptible(c.Context, s.Err)
 	defer stop()
 	began := time.Now()
-	r := report.RunReport{Tool: version, Command: "apply"}
+	r := report.RunReport{Tool: version, Command: c.Command.Name}
 	worst := exitDone
 	for i, t := range ts {
 		tr, code := applyOne(c, soft, hard, t, p.Tenants[i], by)

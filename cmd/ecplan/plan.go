@@ -20,6 +20,9 @@ func planCommand() *cli.Command {
 		Flags: append(loadFlags(),
 			tenantFlag(), formatFlag("text", "json", "markdown", "html"), noColorFlag(), storeFlag(),
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "save the plan to `FILE`, for apply"},
+			&cli.BoolFlag{Name: "prune", Usage: "delete what earlier runs created and the manifests no longer declare"},
+			&cli.BoolFlag{Name: "destroy", Usage: "delete all that earlier runs created"},
+			forceFlag(),
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 if changes are pending"},
 		),
 		Action: func(c *cli.Context) error {
@@ -34,7 +37,7 @@ func planCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			p := fleet.PlanAll(c.Context, ts, version)
+			p := fleet.PlanAll(c.Context, ts, version, planOptions(c))
 			if err := save(c.String("out"), p); err != nil {
 				return err
 			}
@@ -44,6 +47,23 @@ func planCommand() *cli.Command {
 			return planExit(c, p)
 		},
 	}
+}
+
+// forceFlag overrides refusals.
+func forceFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "force", Usage: "override refusals; the plan says which"}
+}
+
+// planOptions reads what the plan may delete from the flags.
+func planOptions(c *cli.Context) fleet.PlanOptions {
+	o := fleet.PlanOptions{Force: c.Bool("force")}
+	switch {
+	case c.Bool("destroy"):
+		o.Mode = planner.Destroy
+	case c.Bool("prune"):
+		o.Mode = planner.Prune
+	}
+	return o
 }
 
 // save writes the plan to file, all of it or nothing; "" saves nothing.

@@ -71,8 +71,8 @@ func (p *Past) filled(s kind.Step) kind.Step {
 	return s
 }
 
-// of returns the steps on an address, filled in, in the plan's order.
-func (p *Past) of(address string) []kind.Step {
+// Of returns the steps on an address, filled in, in the plan's order.
+func (p *Past) Of(address string) []kind.Step {
 	var out []kind.Step
 	for _, s := range p.Plan.Steps {
 		if s.Address == address {
@@ -115,7 +115,7 @@ func (p *Past) observe(ctx context.Context, t Tenant, addresses []string, ids ma
 		if sights[a] != nil {
 			continue
 		}
-		steps := p.of(a)
+		steps := p.Of(a)
 		k := kinds[steps[0].Kind()]
 		if k == nil {
 			return nil, fmt.Errorf("%s: this version of ecplan does not know the kind %s", a, steps[0].Kind())

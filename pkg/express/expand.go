@@ -111,6 +111,7 @@ func (e *expansion) app(r *manifest.Resource) {
 		}
 		action := e.add(r, "Action", r.Name+".post-login", placed(override(spec, section("action"))))
 		action.Meta.Formerly = []string{actionAddress}
+		action.Meta.AfterRemoved = "Client" // until another application's client is gone, the Action must know it
 	}
 
 	e.share(r, "TenantSettings", "tenant", override(map[string]any{
@@ -163,6 +164,7 @@ func (e *expansion) sharedAction(apps []*manifest.Resource) {
 	}, own)
 	action := e.add(first, "Action", "express.post-login", placed(merged))
 	action.Meta.Formerly = former
+	action.Meta.AfterRemoved = "Client"
 }
 
 // placed lets an explicit null take the Action out of the flow.

@@ -70,7 +70,7 @@ func (b *bench) target() *fleet.Target {
 
 func (b *bench) plan() planner.TenantPlan {
 	b.t.Helper()
-	p, err := b.target().Plan(context.Background())
+	p, err := b.target().Plan(context.Background(), fleet.PlanOptions{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func (b *bench) plan() planner.TenantPlan {
 func (b *bench) apply() planner.TenantPlan {
 	b.t.Helper()
 	target := b.target()
-	p, err := target.Plan(context.Background())
+	p, err := target.Plan(context.Background(), fleet.PlanOptions{})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -19,16 +19,16 @@ const sideBySide = 16
 
 // PlanAll plans for each target. A tenant without a plan is an entry with an error,
 // not the end of the others'.
-func PlanAll(ctx context.Context, ts []*Target, tool string) *planner.Plan {
+func PlanAll(ctx context.Context, ts []*Target, tool string, o PlanOptions) *planner.Plan {
 	p := &planner.Plan{Format: planner.Format, Tool: tool, Tenants: make([]planner.TenantPlan, len(ts))}
 	var g errgroup.Group
 	g.SetLimit(sideBySide)
 	for i, t := range ts {
 		p.ManifestDigest = t.ManifestDigest
 		g.Go(func() error {
-			tp, err := t.Plan(ctx)
+			tp, err := t.Plan(ctx, o)
 			if err != nil {
-				tp = planner.TenantPlan{Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Error: err.Error()}
+				tp = planner.TenantPlan{Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Mode: o.Mode, Forced: o.Force, Error: err.Error()}
 			}
 			p.Tenants[i] = tp
 			return nil
@@ -39,18 +39,20 @@ func PlanAll(ctx context.Context, ts []*Target, tool string) *planner.Plan {
 	return p
 }
 
-// Covered returns the targets that a saved plan is about. A plan for a tenant that
-// is not among them is an error.
-func Covered(ts []*Target, saved *planner.Plan) ([]*Target, error) {
+// Covered returns the targets that a saved plan is about, and how it was made. A plan
+// for a tenant that is not among them is an error.
+func Covered(ts []*Target, saved *planner.Plan) ([]*Target, PlanOptions, error) {
 	var out []*Target
+	var o PlanOptions
 	for _, tp := range saved.Tenants {
 		i := slices.IndexFunc(ts, func(t *Target) bool { return t.Tenant.Name == tp.Tenant })
 		if i < 0 {
-			return nil, fmt.Errorf("the saved plan is for the tenant %q, which the manifests do not declare or --tenant leaves out; nothing was changed", tp.Tenant)
+			return nil, o, fmt.Errorf("the saved plan is for the tenant %q, which the manifests do not declare or --tenant leaves out; nothing was changed", tp.Tenant)
 		}
 		out = append(out, ts[i])
+		o = PlanOptions{Mode: tp.Mode, Force: tp.Forced}
 	}
-	return out, nil
+	return out, o, nil
 }
 
 // Stale is the finding that a plan would be made differently now.

@@ -323,7 +323,7 @@ func untouched(before, after object, docs []object, nothing bool) error {
 				if spec == nil && !reflect.DeepEqual(was[f], now[f]) {
 					return fmt.Errorf("%s %v is not named, and its %s changed from %s to %s", by[0], was[by[1]], f, indent(was[f]), indent(now[f]))
 				}
-				if spec != nil && !named(docs, by[0], by[1], was[by[1]], f) && !consequence[f] && !reflect.DeepEqual(was[f], now[f]) {
+				if spec != nil && !declares(docs, by[0], by[1], was[by[1]], f) && !consequence[f] && !reflect.DeepEqual(was[f], now[f]) {
 					return fmt.Errorf("%s %v: its %s is not named, and changed from %s to %s", by[0], was[by[1]], f, indent(was[f]), indent(now[f]))
 				}
 			}
@@ -366,9 +366,9 @@ func same(l []any, was object) object {
 	return nil
 }
 
-// named reports whether one of docs declares the field, now or in a former manifest:
+// declares reports whether one of docs declares the field, now or in a former manifest:
 // what a run has added goes when it is no longer declared.
-func named(docs []object, kind, field string, value any, f string) bool {
+func declares(docs []object, kind, field string, value any, f string) bool {
 	for _, d := range docs {
 		spec := d["spec"].(object)
 		if _, ok := spec[f]; ok && d["kind"] == kind && spec[field] == value {

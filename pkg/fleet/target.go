@@ -78,10 +78,18 @@ func Open(set *manifest.Set, name string, in manifest.Inputs, store journal.Stor
 // Client is the connection to the tenant.
 func (t *Target) Client() *tenant.Tenant { return t.client }
 
+// PlanOptions say what a plan may do besides creating and updating what is declared.
+type PlanOptions struct {
+	// Mode is "", planner.Prune or planner.Destroy.
+	Mode string
+	// Force overrides refusals, and says so in the plan.
+	Force bool
+}
+
 // Plan reads the tenant and plans. Findings that stand in the way are returned as
 // manifest.Diagnostics; what went wrong on the way as *tenant.Error.
-func (t *Target) Plan(ctx context.Context) (planner.TenantPlan, error) {
-	in, err := t.input(ctx)
+func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, error) {
+	in, err := t.input(ctx, o.Mode)
 	if err != nil {
 		return planner.TenantPlan{}, err
 	}
@@ -101,10 +109,16 @@ func (t *Target) Plan(ctx context.Context) (planner.TenantPlan, error) {
 		view.Answer(answers)
 	}
 	p, ds := planner.Make(in, view)
+	p.Mode, p.Forced = o.Mode, o.Force
+	for i := range p.Notices {
+		if n := &p.Notices[i]; o.Force && n.Level == kind.Refusal && n.Acknowledged == "" {
+			n.Acknowledged = "--force"
+		}
+	}
 	return p, ds.Err()
 }
 
-func (t *Target) input(ctx context.Context) (planner.Input, error) {
+func (t *Target) input(ctx context.Context, mode string) (planner.Input, error) {
 	id, err := t.client.Identity(ctx)
 	if err != nil {
 		return planner.Input{}, err
@@ -117,11 +131,20 @@ func (t *Target) input(ctx context.Context) (planner.Input, error) {
 	if err != nil {
 		return planner.Input{}, err
 	}
-	return planner.Input{
+	in := planner.Input{
 		Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Resources: t.Resources,
 		Records: journal.Fold(runs), Fingerprint: fingerprint, Now: t.Now, Notices: express.Notices,
 		Identity: planner.Identity{ClientID: id.ClientID, Scopes: id.Scopes, Known: id.Known},
-	}, nil
+	}
+	switch mode {
+	case planner.Prune:
+		in.Remove, err = t.orphans(runs, in.Records)
+	case planner.Destroy:
+		if in.Remove, err = t.orphans(runs, in.Records); err == nil {
+			t.destroy(&in)
+		}
+	}
+	return in, err
 }
 
 // checkReadScopes compares what planning will have to read with what the token allows,

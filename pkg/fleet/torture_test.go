@@ -169,7 +169,7 @@ func (w *world) heal() {
 func (w *world) applyOnce() (run string, p planner.TenantPlan, out executor.Outcome) {
 	w.t.Helper()
 	target := w.open()
-	p, err := target.Plan(context.Background())
+	p, err := target.Plan(context.Background(), fleet.PlanOptions{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -310,7 +310,9 @@ func deleteAction(d Desired, o Observed) ([]Step, error) {
 	var current flow = objects(o.Spec["bindings"])
 	if i := current.index(o.ID); i >= 0 {
 		b := bound{d: d, o: o, entry: current[i]}
-		steps = append(steps, bindStep(b, text(o.Spec, "trigger"), current, slices.Delete(slices.Clone(current), i, i+1)))
+		unbind := bindStep(b, text(o.Spec, "trigger"), current, slices.Delete(slices.Clone(current), i, i+1))
+		unbind.Needs = nil
+		steps = append(steps, unbind)
 	}
 	s := actions.deleteStep(d, o, Undo{Effect: None, How: "its secrets' values and its former versions are gone for good"})
 	s.Request.Path = []any{"actions", "actions", o.ID}

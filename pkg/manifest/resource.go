@@ -64,6 +64,8 @@ type Meta struct {
 	AssumeSecretsUnchanged bool
 	// Formerly lists addresses under which earlier runs may have recorded the object.
 	Formerly []string
+	// AfterRemoved names a kind: what the plan deletes of it goes before this is changed.
+	AfterRemoved string
 	// After lists addresses that must be done first although no value refers to them.
 	After []string
 }

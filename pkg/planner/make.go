@@ -19,7 +19,7 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 	fail := func(s *state, err error) {
 		ds = append(ds, diagnose(s.desired.Resource, err))
 	}
-	owners := map[string]string{}
+	owners, flows := map[string]string{}, chains{}
 	var steps []kind.Step
 	for _, s := range states {
 		address := s.desired.Address()
@@ -39,10 +39,10 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 		if s.kind.Notices != nil {
 			p.Notices = append(p.Notices, s.kind.Notices(s.desired, s.found)...)
 		}
-		if s.desired.Meta.Existing && lookupOnly(s) {
+		if s.desired.Meta.Existing && lookupOnly(s) && !s.desired.Removing || in.NoCreate && !s.found.Exists {
 			continue
 		}
-		more, err := s.kind.Steps(s.desired, s.found)
+		more, err := flows.steps(s, in)
 		if err != nil {
 			fail(s, err)
 			continue
@@ -53,15 +53,20 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 		}
 		steps = append(steps, more...)
 	}
-	finish, err := finishAll(states, v)
-	ds = append(ds, err...)
+	finish, more := flows.finish(states, v)
+	ds = append(ds, more...)
 	steps = append(steps, finish...)
 	for i := range steps {
 		steps[i].Digest = p.Observed[steps[i].Address]
 	}
 	link(steps, states)
-	p.Steps = sequence(steps, states)
+	linkRemovals(steps, states)
+	MarkLost(steps)
+	if p.Steps = sequence(steps, states); len(p.Steps) < len(steps) {
+		ds = append(ds, circle(steps, p.Steps))
+	}
 	p.Unchanged = unchanged(states, steps)
+	p.Notices = append(p.Notices, guardRemovals(states, steps, v)...)
 	p.Notices = append(p.Notices, scopeNotices(in, p.Steps)...)
 	if in.Notices != nil {
 		p.Notices = append(p.Notices, in.Notices(in.Resources, v)...)
@@ -97,28 +102,17 @@ func observedDigest(s *state) string {
 	return Digest([]any{s.found.ID, used})
 }
 
-func finishAll(states []*state, v *kind.View) ([]kind.Step, manifest.Diagnostics) {
-	byKind := map[string][]*state{}
-	for _, s := range states {
-		if s.err == nil && s.kind.Finish != nil {
-			byKind[s.desired.Kind] = append(byKind[s.desired.Kind], s)
+// circle reports steps that wait for each other. Manifests can't make them do so, for
+// references are free of circles: it is a mistake in a kind, and nothing is planned.
+func circle(all, placed []kind.Step) manifest.Diagnostic {
+	var ids []string
+	for _, s := range all {
+		if !slices.ContainsFunc(placed, func(p kind.Step) bool { return p.ID == s.ID }) {
+			ids = append(ids, s.ID)
 		}
 	}
-	var steps []kind.Step
-	var out manifest.Diagnostics
-	for _, name := range manifest.Keys(byKind) {
-		group := byKind[name]
-		desired, found := make([]kind.Desired, len(group)), make([]kind.Observed, len(group))
-		for i, s := range group {
-			desired[i], found[i] = s.desired, s.found
-		}
-		more, err := group[0].kind.Finish(desired, found, v)
-		if err != nil {
-			out = append(out, diagnose(group[0].desired.Resource, err))
-		}
-		steps = append(steps, more...)
-	}
-	return steps, out
+	return manifest.Diagnostic{Severity: manifest.Error, Summary: "some steps wait for each other: " + strings.Join(ids, ", "),
+		Detail: "This is a mistake in ecplan. Please report it with the manifest; nothing was changed."}
 }
 
 func diagnose(r *manifest.Resource, err error) manifest.Diagnostic {
@@ -134,7 +128,7 @@ func unchanged(states []*state, steps []kind.Step) []string {
 	}
 	var out []string
 	for _, s := range states {
-		if a := s.desired.Address(); s.err == nil && !touched[a] {
+		if a := s.desired.Address(); s.err == nil && !touched[a] && !s.desired.Removing {
 			out = append(out, a)
 		}
 	}

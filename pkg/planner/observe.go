@@ -19,6 +19,11 @@ type Input struct {
 	Domain string
 	// Resources are linked: composites are expanded, references checked.
 	Resources []*manifest.Resource
+	// Remove are resources whose objects are to go, if they are there. None of them is
+	// among Resources.
+	Remove []*manifest.Resource
+	// NoCreate leaves out what is not on the tenant.
+	NoCreate bool
 	// Records are what earlier runs left, by address.
 	Records map[string]kind.Record
 	// Fingerprint gives the keyed hash of a value that can't be read back.
@@ -61,6 +66,11 @@ func Reads(in Input, v *kind.View) []kind.Read {
 func observe(in Input, v *kind.View) []*state {
 	kinds := kind.All()
 	v.Counts = map[string]int{}
+	remove := map[*manifest.Resource]bool{}
+	for _, r := range in.Remove {
+		remove[r] = true
+		v.Counts[r.Kind] += 2 // read whole, so that the share of what goes is known
+	}
 	for _, r := range in.Resources {
 		v.Counts[r.Kind]++
 	}
@@ -74,14 +84,14 @@ func observe(in Input, v *kind.View) []*state {
 		return got, ok
 	}
 	out := make([]*state, 0, len(in.Resources))
-	for _, r := range dependencyOrder(in.Resources) {
+	for _, r := range dependencyOrder(slices.Concat(in.Resources, in.Remove)) {
 		s := &state{kind: kinds[r.Kind]}
 		states[r.Address()] = s
 		out = append(out, s)
 		spec, _ := manifest.Resolve(r.Spec, lookup).(map[string]any)
 		s.desired = kind.Desired{
 			Resource: r, Spec: spec, Fingerprint: in.Fingerprint,
-			Record: record(in.Records, r), Now: in.Now,
+			Record: record(in.Records, r), Now: in.Now, Removing: remove[r],
 		}
 		s.desired.Match, _ = manifest.Resolve(r.Meta.Match, lookup).(map[string]any)
 		for _, a := range manifest.Refs([]any{spec, s.desired.Match}) {

@@ -31,6 +31,11 @@ type Plan struct {
 type TenantPlan struct {
 	Tenant string `json:"tenant"`
 	Domain string `json:"domain"`
+	// Mode is what may be deleted: "" nothing, "prune" what runs created and nobody
+	// declares any more, "destroy" all that runs created.
+	Mode string `json:"mode,omitempty"`
+	// Forced says that refusals were overridden on the command line.
+	Forced bool `json:"forced,omitempty"`
 	// Steps are in an order in which they may run one after the other.
 	Steps []kind.Step `json:"steps"`
 	// Unchanged lists the addresses that are as declared, sorted.
@@ -67,6 +72,12 @@ func Digest(v any) string {
 	sum := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
+
+// The modes.
+const (
+	Prune   = "prune"
+	Destroy = "destroy"
+)
 
 // Changes counts steps by verb.
 func (t *TenantPlan) Changes() map[kind.Verb]int {

@@ -1,0 +1,136 @@
+package fleet_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ecplan/ecplan/pkg/fleet"
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/planner"
+)
+
+// carryOut plans in the mode and applies; it returns the plan.
+func (b *bench) carryOut(o fleet.PlanOptions) planner.TenantPlan {
+	b.t.Helper()
+	target := b.target()
+	p, err := target.Plan(context.Background(), o)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	out, err := target.Apply(context.Background(), p, fleet.ApplyOptions{Tool: "test", Now: time.Now})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if !out.OK() {
+		b.t.Fatalf("%v", out.Error())
+	}
+	return p
+}
+
+func named(state object, collection, field string) []string {
+	var out []string
+	for _, e := range list(state[collection]) {
+		out = append(out, e.(object)[field].(string))
+	}
+	return out
+}
+
+func TestDestroyLeavesWhatWasThere(t *testing.T) {
+	b := guide(t)
+	before := b.state()
+	b.apply()
+	p := b.carryOut(fleet.PlanOptions{Mode: planner.Destroy})
+	after := b.state()
+	for collection, field := range map[string]string{"clients": "name", "roles": "name", "resource_servers": "identifier", "actions": "name", "client_grants": "audience"} {
+		if got, want := named(after, collection, field), named(before, collection, field); strings.Join(got, "|") != strings.Join(want, "|") {
+			t.Errorf("%s are %v, want %v as before", collection, got, want)
+		}
+	}
+	if got, want := indent(bound(after)), indent(bound(before)); got != want {
+		t.Errorf("bound are %s, want %s as before", got, want)
+	}
+	if on := after["tenant"].(object)["flags"].(object)["use_scope_descriptions_for_consent"]; on == true {
+		t.Error("the consent flag is still on")
+	}
+	order := map[string]int{}
+	for i, s := range p.Steps {
+		order[s.ID] = i
+	}
+	for _, pair := range [][2]string{
+		{"ClientGrant/acme-crm.okta-oin", "Client/acme-crm.okta-oin"}, {"Role/express-admin", "ResourceServer/express"},
+		{"Action/acme-crm.post-login#binding", "Action/acme-crm.post-login"},
+	} {
+		if order[pair[0]] >= order[pair[1]] {
+			t.Errorf("%s goes after %s", pair[0], pair[1])
+		}
+	}
+	again, err := b.target().Plan(context.Background(), fleet.PlanOptions{Mode: planner.Destroy})
+	if err != nil || len(again.Steps) != 0 {
+		t.Errorf("a second destroy has %d steps: %v", len(again.Steps), err)
+	}
+}
+
+func bound(state object) []string {
+	var out []string
+	for _, e := range list(state["bindings"].(object)["post-login"]) {
+		out = append(out, e.(object)["display_name"].(string))
+	}
+	return out
+}
+
+const twoActions = `
+apiVersion: ecplan/v1
+kind: Action
+metadata: {name: one}
+spec: {name: one, trigger: post-login, code: "exports.onExecutePostLogin = async () => {};", bind: {position: first}}
+---
+apiVersion: ecplan/v1
+kind: Action
+metadata: {name: two}
+spec: {name: two, trigger: post-login, code: "exports.onExecutePostLogin = async () => {};", bind: {position: last}}
+---
+`
+
+func TestPruneDeletesOnlyWhatRunsCreated(t *testing.T) {
+	b := guide(t)
+	b.write("actions.yaml", twoActions)
+	b.apply()
+	if got := strings.Join(bound(b.state()), " "); got != "one add-roles-claim express_configure_postlogin_action two" {
+		t.Errorf("bound are %s", got)
+	}
+	if err := os.Remove(filepath.Join(b.dir, "actions.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if p := b.plan(); len(p.Steps) != 0 {
+		t.Errorf("without --prune something would be done: %s", indent(p.Steps))
+	}
+	p := b.carryOut(fleet.PlanOptions{Mode: planner.Prune})
+	if got := strings.Join(bound(b.state()), " "); got != "add-roles-claim express_configure_postlogin_action" {
+		t.Errorf("bound are %s", got)
+	}
+	if got := strings.Join(named(b.state(), "actions", "name"), " "); got != "add-roles-claim express_configure_postlogin_action" {
+		t.Errorf("the Actions are %s", got)
+	}
+	for _, s := range p.Steps {
+		if s.Action != kind.Delete && s.Action != kind.Unbind {
+			t.Errorf("pruning would %s %s", s.Action, s.ID)
+		}
+	}
+}
+
+func TestProtectedIsNotDestroyed(t *testing.T) {
+	b := guide(t)
+	b.apply()
+	manifests, err := os.ReadFile(filepath.Join(b.dir, "express.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write("express.yaml", strings.Replace(string(manifests), "metadata:\n", "metadata:\n  prevent_destroy: true\n", 1))
+	if _, err := b.target().Plan(context.Background(), fleet.PlanOptions{Mode: planner.Destroy}); err == nil || !strings.Contains(err.Error(), "prevent_destroy") {
+		t.Errorf("a protected set-up would be destroyed: %v", err)
+	}
+}
