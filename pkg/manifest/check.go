@@ -339,6 +339,9 @@ func typeFault(field string, f fault) (summary, detail string) {
 		if err := formatFault(f, fmt.Sprint(number(v))); err != nil {
 			return summary, sentence(err.Error())
 		}
+		if allowed := stringsOf(f.schema["enum"]); len(allowed) > 0 {
+			return summary, listing("Allowed are", allowed)
+		}
 		if first == "text" && !f.hidden {
 			detail = fmt.Sprintf("Put it in quotes: %q.", fmt.Sprint(number(v)))
 		} else if first == "text" {

@@ -367,8 +367,9 @@ func (r *reader) value(n *yaml.Node, path string, depth int) any {
 		return v
 	case yaml.ScalarNode:
 		return r.scalar(n)
+	default: // a document inside a document, which the parser does not make
+		return nil
 	}
-	return nil
 }
 
 func (r *reader) mapping(n *yaml.Node, path string, depth int) any {

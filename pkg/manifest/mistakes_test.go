@@ -66,6 +66,7 @@ func TestMistakes(t *testing.T) {
 
 		// Types and limits.
 		{"number for text", rs("identifier: 12"), []string{`5:15 spec.identifier must be text, not a number | Put it in quotes: "12".`}},
+		{"truth value for one of several", client("name: c\norganization_usage: true"), []string{`6:23 spec.organization_usage must be text, not true or false | Allowed are: allow, deny, require.`}},
 		{"yes", rs("identifier: a\nenforce_policies: yes"), []string{`6:21 spec.enforce_policies must be true or false, not text | Write true; yes and on are text in YAML 1.2.`}},
 		{"quoted number", rs("identifier: a\ntoken_lifetime: '300'"), []string{`6:19 spec.token_lifetime must be a whole number, not text | Write it without quotes.`}},
 		{"fraction", rs("identifier: a\ntoken_lifetime: 1.5"), []string{`6:19 spec.token_lifetime must be a whole number, not a number |…`}},
