@@ -35,15 +35,15 @@ type Left struct {
 type Lost struct{ Address, Step, Why string }
 
 // PlanRollback makes the plan that takes a run back: for each object that the run
-// changed, the writes that bring it to where the run found it, in the reverse order,
-// one after the other. Only what still is as the run left it is touched; with force
+// changed, the writes that bring it to where the run found it, in the reverse order of
+// what they need. Only what still is as the run left it is touched; with force
 // also what somebody else changed since. All steps of the run must be settled. It
 // reads the tenant and sends nothing.
 func PlanRollback(ctx context.Context, t Tenant, past Past, force bool) (*Rollback, error) {
 	if left := past.Log.Unsettled(); len(left) > 0 {
 		return nil, fmt.Errorf("the run %s has steps whose outcome nobody knows (%s); they must be settled before it is taken back", past.Log.Header.Run, strings.Join(left, ", "))
 	}
-	b := &back{Past: &past, force: force, out: &Rollback{}, former: map[string]any{}, flows: map[string]map[string]any{}}
+	b := &back{Past: &past, force: force, out: &Rollback{}, former: map[string]any{}, flows: map[string]flow{}}
 	b.out.Plan = planner.TenantPlan{Tenant: past.Plan.Tenant, Domain: past.Plan.Domain, Observed: map[string]string{}}
 	b.collect()
 	var err error
@@ -82,8 +82,14 @@ type back struct {
 	left   map[string]bool        // addresses that are left alone
 	sights map[string]*sight
 
-	former map[string]any            // what stands for the former ids of objects that come back
-	flows  map[string]map[string]any // by guarded read: what the last write of this plan leaves there
+	former map[string]any  // what stands for the former ids of objects that come back
+	flows  map[string]flow // by guarded read
+}
+
+// flow is what the last of the plan's writes to something guarded leaves there.
+type flow struct {
+	step   string
+	leaves map[string]any
 }
 
 func (b *back) collect() {
@@ -206,9 +212,9 @@ func (b *back) plan(address string) error {
 		if s.Guard == nil {
 			continue
 		}
-		if left, written := b.flows[s.Guard.Read.Key()]; written {
+		if f, written := b.flows[s.Guard.Read.Key()]; written {
 			o.Spec = maps.Clone(o.Spec)
-			maps.Copy(o.Spec, left)
+			maps.Copy(o.Spec, f.leaves)
 		}
 	}
 	d := at.kind.Former(at.desired, steps)
@@ -230,9 +236,7 @@ func (b *back) plan(address string) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range undo {
-		b.add(s)
-	}
+	b.add(address, undo)
 	if gone {
 		for _, s := range undo {
 			if s.Made() && len(s.Outputs) > 0 && steps[0].ObjectID != "" {
@@ -244,25 +248,60 @@ func (b *back) plan(address string) error {
 	return nil
 }
 
-// add appends a step behind all others.
-func (b *back) add(s kind.Step) {
-	s.Needs = nil
-	if n := len(b.out.Plan.Steps); n > 0 {
-		s.Needs = []string{b.out.Plan.Steps[n-1].ID}
-	}
+// add appends an address's writes: one after the other, behind those on objects that
+// needed this one, and behind those that its guards and references count on.
+func (b *back) add(address string, undo []kind.Step) {
 	run := b.Log.Header.Run
-	switch {
-	case s.Removed():
-		s.Reason = "the run " + run + " created it"
-	case s.Made():
-		s.Reason = "the run " + run + " deleted it"
-	case s.Action == kind.Update:
-		s.Reason = "it was otherwise before the run " + run
+	for i, s := range undo {
+		needs := map[string]bool{}
+		for _, id := range manifest.Refs([]any{s.Request.Path, s.Request.Body}) {
+			needs[id] = id != s.ID
+		}
+		if i > 0 {
+			needs[undo[i-1].ID] = true
+		} else {
+			for _, p := range b.out.Plan.Steps {
+				needs[p.ID] = needs[p.ID] || b.reaches(p.Address, address)
+			}
+		}
+		switch {
+		case s.Removed():
+			s.Reason = "the run " + run + " created it"
+		case s.Made():
+			s.Reason = "the run " + run + " deleted it"
+		case s.Action == kind.Update:
+			s.Reason = "it was otherwise before the run " + run
+		}
+		if s.Guard != nil {
+			key := s.Guard.Read.Key()
+			needs[b.flows[key].step] = b.flows[key].step != ""
+			b.flows[key] = flow{s.ID, s.After}
+		}
+		s.Needs = nil
+		for _, id := range manifest.Keys(needs) {
+			if needs[id] {
+				s.Needs = append(s.Needs, id)
+			}
+		}
+		b.out.Plan.Steps = append(b.out.Plan.Steps, s)
 	}
-	if s.Guard != nil {
-		b.flows[s.Guard.Read.Key()] = s.After
+}
+
+// reaches says whether the address from needs the address to, itself or by others.
+func (b *back) reaches(from, to string) bool {
+	seen := map[string]bool{}
+	var visit func(a string) bool
+	visit = func(a string) bool {
+		if a == to {
+			return true
+		}
+		if seen[a] {
+			return false
+		}
+		seen[a] = true
+		return slices.ContainsFunc(b.needs[a], visit)
 	}
-	b.out.Plan.Steps = append(b.out.Plan.Steps, s)
+	return from != to && visit(from)
 }
 
 // mend puts references in place of the former ids of objects that come back under
@@ -312,6 +351,7 @@ func (b *back) losses(ctx context.Context, t Tenant) error {
 		return fmt.Errorf("looking at what taking back the run %s would lose: %w", b.Log.Header.Run, err)
 	}
 	for _, n := range found {
+		n.Detail += " With --force it is deleted all the same."
 		if b.force {
 			n.Acknowledged = "--force"
 		}
