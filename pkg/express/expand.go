@@ -140,13 +140,18 @@ func (e *expansion) sharedAction(apps []*manifest.Resource) {
 	}
 	var parts []any
 	for i, l := range e.loginURL {
-		if _, secret := manifest.AsSecret(l.url); secret {
+		// Without a value it is only not known yet, as when manifests are validated.
+		if path, secret := manifest.AsSecret(l.url); secret && apps[i].Secrets[path] != "" {
 			e.problem(apps[i], "spec.init_login_url", "a sensitive login URL can't be shared by several applications", "Give the URL as it is; it is no secret: the token carries it to Okta.")
 			return
 		}
 		sep := ","
 		if i == 0 {
 			sep = "{"
+		}
+		if _, known := l.url.(string); !known {
+			parts = append(parts, sep+`"`, l.client, `":"`, l.url, `"`)
+			continue
 		}
 		url, err := json.Marshal(l.url)
 		if err != nil {
