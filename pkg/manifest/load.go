@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,6 +19,8 @@ type Set struct {
 	docs  []*document
 	lost  lost
 	files files
+	// used are the variables that documents ask for.
+	used map[string]bool
 	// private are the lines that hold sensitive values, by file.
 	private map[string]map[int]bool
 }
@@ -37,6 +40,7 @@ func Load(paths []string) (*Set, Diagnostics) {
 	for _, d := range s.docs {
 		ds = append(ds, d.check()...)
 		s.hide(d)
+		s.note(d)
 		a := d.address()
 		if _, ok := d.root["spec"].(map[string]any); !ok || !isKind(d.kind) || d.name == "" {
 			s.lost.add(d.kind, d.name)
@@ -56,6 +60,35 @@ func Load(paths []string) (*Set, Diagnostics) {
 			Detail: fmt.Sprintf("%s holds no YAML document that begins with apiVersion: %s. Name files or folders with -f.", inSentence(paths), APIVersion)})
 	}
 	return s, s.mark(ds.Sort())
+}
+
+// note remembers the variables that d asks for.
+func (s *Set) note(d *document) {
+	if s.used == nil {
+		s.used = map[string]bool{}
+	}
+	walkRules(d.spec, schemas.Rules(d.kind), "", func(_ string, v any, rule *schemas.Rule) {
+		text, _ := v.(string)
+		parts, _ := pieces(text)
+		for _, p := range parts {
+			if name, ok := strings.CutPrefix(p.text, "var."); ok && p.expr && (rule == nil || !rule.Text) {
+				s.used[name] = true
+			}
+		}
+	})
+}
+
+// unused warns of variables from the command line that no document asks for: a
+// misspelt one would leave another at its old value.
+func (s *Set) unused(vars map[string]string) Diagnostics {
+	var ds Diagnostics
+	for _, name := range Keys(vars) {
+		if !s.used[name] {
+			ds = append(ds, Diagnostic{Severity: Warning, Summary: fmt.Sprintf("the variable %s is not used by any document", quoted(name)),
+				Detail: sentences("It was given with --var.", didYouMean(name, Keys(s.used)))})
+		}
+	}
+	return ds
 }
 
 // hide notes the lines on which d has sensitive values written out.
@@ -216,7 +249,9 @@ func (s *Set) Digest(vars map[string]string) string {
 		lines = append(lines, mustJSON(e))
 	}
 	slices.Sort(lines)
-	sum := sha256.Sum256([]byte(mustJSON(append(lines, mustJSON(vars)))))
+	given := map[string]string{}
+	maps.Copy(given, vars) // none and an empty map are the same
+	sum := sha256.Sum256([]byte(mustJSON(append(lines, mustJSON(given)))))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 

@@ -30,6 +30,7 @@ type Inputs struct {
 // references not looked up (see Prepare). Without errors all is as the schemas demand.
 func (s *Set) Resolve(tenant string, in Inputs) (*Tenant, []*Resource, Diagnostics) {
 	sc, ds := s.scopeOf(tenant, in)
+	ds = append(ds, s.unused(in.Vars)...)
 	if tenant != "" && s.tenant(tenant) == nil {
 		return sc.tenant, nil, ds
 	}

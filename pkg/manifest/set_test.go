@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"gopkg.in/yaml.v3"
@@ -157,6 +158,40 @@ func TestReviewTellsWhichTenants(t *testing.T) {
 	if len(ds) != 2 || !strings.HasSuffix(ds[0].Detail, "This concerns the tenants t1, t2, t3, t4, t5 and 2 more.") || strings.Contains(ds[1].Detail, "concerns") {
 		t.Errorf("got %v", ds)
 	}
+}
+
+func TestUnusedVariables(t *testing.T) {
+	s := load(t, map[string]string{"m.yaml": doc("Action", "a", "name: x${var.login}\ntrigger: post-login\ncode: ${var.not_a_variable}")})
+	_, _, ds := s.Resolve("", Inputs{SyntaxOnly: true, Vars: map[string]string{"login": "a", "logni": "b", "not_a_variable": "c"}})
+	if len(ds) != 2 || ds.Errors() != 0 || ds[0].Summary != `the variable "logni" is not used by any document` || !strings.Contains(ds[0].Detail, `Did you mean "login"?`) {
+		t.Errorf("got %v", ds)
+	}
+}
+
+// TestResolveSideBySide holds that one Set serves many tenants at once; the race
+// detector watches.
+func TestResolveSideBySide(t *testing.T) {
+	files := map[string]string{"n.txt": "x", "m.yaml": localTenant + doc("Role", "r", "name: {file: n.txt}\ndescription: ${var.url}") + "---\n" +
+		doc("ClientGrant", "g", "client_id: a\naudience: b\nscope: ${var.list}")}
+	s := load(t, files)
+	want := ""
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			_, rs, ds := s.Prepare("prod-eu", Inputs{Env: environment(fullEnv)})
+			got := fmt.Sprint(ds, mustJSON(rs), s.Digest(nil), s.Tenants())
+			mu.Lock()
+			defer mu.Unlock()
+			if want == "" {
+				want = got
+			}
+			if got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestPrepareExpands holds that what composites expand to is checked and linked.
