@@ -42,6 +42,16 @@ func Thumbprint(text string) (kid string, err error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
+// KeyBits returns the size in bits of the RSA key in a PEM public key or certificate,
+// 0 if it is none that Auth0 takes.
+func KeyBits(text string) int {
+	k, err := parsePublicKey(text)
+	if err != nil {
+		return 0
+	}
+	return k.rsa.N.BitLen()
+}
+
 // parsePublicKey reads one RSA public key or certificate of a size that Auth0 takes. No
 // error holds any of the text: it might be a private key.
 func parsePublicKey(text string) (*publicKey, error) {
