@@ -20,6 +20,9 @@ func correct(d *document) {
 		add(name, "token_lifetime_for_web", &schema{Type: typeList{"integer"}, Minimum: &zero, Maximum: &month,
 			Description: "Expiration value (in seconds) for access tokens issued for this API via Implicit or Hybrid Flows. Cannot be greater than the token_lifetime value."})
 	}
+	// The deploy CLI sends back the universal_login that settings show (REC-tf
+	// Tenant_Main shows it; that a PATCH takes it is deploy-cli's and go-auth0's word).
+	add("UpdateTenantSettingsRequestContent", "universal_login", &schema{Type: typeList{"object", "null"}})
 	// REC-tf RoleOrganizationLevel: organization-level roles, 2026.
 	add("CreateRoleRequestContent", "type", &schema{Type: typeList{"string"}, Enum: []any{"tenant", "organization"}})
 	add("CreateRoleRequestContent", "owner_id", text)
