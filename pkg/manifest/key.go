@@ -42,14 +42,14 @@ func Thumbprint(text string) (kid string, err error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// KeyBits returns the size in bits of the RSA key in a PEM public key or certificate,
-// 0 if it is none that Auth0 takes.
-func KeyBits(text string) int {
+// KeyBits returns the size in bits of the RSA key in a PEM public key or certificate;
+// a key that Auth0 would not take is an error.
+func KeyBits(text string) (int, error) {
 	k, err := parsePublicKey(text)
 	if err != nil {
-		return 0
+		return 0, err
 	}
-	return k.rsa.N.BitLen()
+	return k.rsa.N.BitLen(), nil
 }
 
 // parsePublicKey reads one RSA public key or certificate of a size that Auth0 takes. No
