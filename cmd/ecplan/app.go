@@ -93,6 +93,7 @@ func commands() []*cli.Command {
 		resumeCommand(),
 		rollbackCommand(),
 		historyCommand(),
+		verifyCommand(),
 		demoCommand(),
 		graphCommand(),
 		schemaCommand(),

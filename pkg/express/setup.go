@@ -1,0 +1,140 @@
+package express
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/ecplan/ecplan/pkg/manifest"
+)
+
+// Setup is the part of a tenant's resources that is Express Configuration, whether
+// the composite kind stands for them or people wrote them out.
+type Setup struct {
+	// API, Role and Settings are shared by all applications; nil if none is declared.
+	API, Role, Settings *manifest.Resource
+	// Apps are the applications, by name.
+	Apps []App
+	// Others are the resources that have nothing to do with it.
+	Others []*manifest.Resource
+}
+
+// App is what one application has of its own; the Action may be shared. Each part is
+// nil if it is not declared.
+type App struct {
+	// Name is that of the ExpressConfiguration, else that of the OIN client's resource.
+	Name string
+	// App is the application, Client the OIN client that stands for Okta.
+	App, Client, Grant, Action *manifest.Resource
+}
+
+// FindSetup finds Express Configuration among expanded and linked resources: an OIN
+// client is known by its metadata, an Action by the secret that names the API.
+func FindSetup(rs []*manifest.Resource) Setup {
+	var s Setup
+	used := map[*manifest.Resource]bool{}
+	use := func(into **manifest.Resource, r *manifest.Resource) {
+		if *into == nil {
+			*into = r
+			used[r] = true
+		}
+	}
+	for _, r := range rs {
+		if meta, _ := r.Spec["client_metadata"].(map[string]any); r.Kind == "Client" && meta[metadataApp] != nil {
+			app := App{Name: strings.TrimSuffix(r.Name, ".okta-oin")}
+			if _, name, ok := strings.Cut(r.From, "/"); ok {
+				app.Name = name
+			}
+			use(&app.Client, r)
+			s.Apps = append(s.Apps, app)
+		}
+	}
+	slices.SortFunc(s.Apps, func(a, b App) int { return strings.Compare(a.Name, b.Name) })
+	for i := range s.Apps {
+		app := &s.Apps[i]
+		meta, _ := app.Client.Spec["client_metadata"].(map[string]any)
+		for _, r := range rs {
+			switch {
+			case r.Kind == "Client" && r.Meta.Existing && names(meta[metadataApp], r, "client_id"):
+				use(&app.App, r)
+			case r.Kind == "ClientGrant" && names(r.Spec["client_id"], app.Client, "client_id"):
+				use(&app.Grant, r)
+			case r.Kind == "Action" && isExpressAction(r) && (r.From == "" || r.From == app.Client.From || r.Address() == actionAddress):
+				use(&app.Action, r)
+			}
+		}
+	}
+	for _, r := range rs {
+		switch {
+		case r.Kind == "ResourceServer" && s.isAPI(r):
+			use(&s.API, r)
+		case r.Kind == "TenantSettings":
+			use(&s.Settings, r)
+		}
+	}
+	for _, r := range rs {
+		if r.Kind == "Role" && s.API != nil && permits(r, s.API.Spec["identifier"]) {
+			use(&s.Role, r)
+		}
+	}
+	for _, r := range rs {
+		if !used[r] {
+			s.Others = append(s.Others, r)
+		}
+	}
+	return s
+}
+
+// names reports whether v is r's attribute, by value or by reference.
+func names(v any, r *manifest.Resource, attr string) bool {
+	if r == nil || v == nil {
+		return false
+	}
+	if address, name, ok := manifest.AsRef(v); ok {
+		return address == r.Address() && name == attr
+	}
+	return v == r.Spec[attr]
+}
+
+func isExpressAction(r *manifest.Resource) bool {
+	secrets, _ := r.Spec["secrets"].(map[string]any)
+	_, named := secrets[secretIdentifier]
+	return r.Spec["trigger"] == "post-login" && (named || r.From != "")
+}
+
+// isAPI reports whether r is the API that Okta gets tokens for: the one that an
+// Action names, else the guide's.
+func (s *Setup) isAPI(r *manifest.Resource) bool {
+	for _, app := range s.Apps {
+		if app.Action == nil {
+			continue
+		}
+		secrets, _ := app.Action.Spec["secrets"].(map[string]any)
+		if secrets[secretIdentifier] != nil && secrets[secretIdentifier] == r.Spec["identifier"] {
+			return true
+		}
+	}
+	return r.Spec["identifier"] == APIIdentifier || r.From != ""
+}
+
+func permits(role *manifest.Resource, api any) bool {
+	list, _ := role.Spec["permissions"].([]any)
+	return slices.ContainsFunc(list, func(p any) bool {
+		m, _ := p.(map[string]any)
+		return m["resource_server_identifier"] == api
+	})
+}
+
+// Resources lists the set-up's resources, those that others refer to first.
+func (s *Setup) Resources() []*manifest.Resource {
+	out := []*manifest.Resource{s.API, s.Role}
+	for _, app := range s.Apps {
+		out = append(out, app.App, app.Client, app.Grant, app.Action)
+	}
+	out = append(out, s.Settings)
+	seen := map[*manifest.Resource]bool{nil: true}
+	return slices.DeleteFunc(out, func(r *manifest.Resource) bool {
+		had := seen[r]
+		seen[r] = true
+		return had
+	})
+}
