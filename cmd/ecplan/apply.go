@@ -32,7 +32,7 @@ func applyCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return planAndApply(c, saved, planOptions(c))
+			return planAndApply(c, saved)
 		},
 	}
 }
@@ -46,7 +46,7 @@ func destroyCommand() *cli.Command {
 			if c.Args().Present() {
 				return fmt.Errorf("destroy takes no argument, and got %q; tenants are named with --tenant", c.Args().First())
 			}
-			return planAndApply(c, nil, fleet.PlanOptions{Mode: planner.Destroy, Force: c.Bool("force")})
+			return planAndApply(c, nil)
 		},
 	}
 }
@@ -54,7 +54,7 @@ func destroyCommand() *cli.Command {
 // writeFlags are those of commands that write to tenants.
 func writeFlags() []cli.Flag {
 	return append(loadFlags(),
-		tenantFlag(), formatFlag("text", "json", "markdown", "html"), noColorFlag(), storeFlag(), forceFlag(),
+		tenantFlag(), formatFlag("text", "json", "markdown", "html"), noColorFlag(), storeFlag(), forceFlag(), policyFlag(),
 		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "go on without asking"},
 		&cli.IntFlag{Name: "parallel", Value: 4, Usage: "have at most `N` writes in flight"},
 		&cli.DurationFlag{Name: "build-limit", Value: 5 * time.Minute, Usage: "wait at most `TIME` for an Action to be built"},
@@ -63,8 +63,12 @@ func writeFlags() []cli.Flag {
 
 // planAndApply plans for the tenants that the command addresses, shows the plan, has it
 // confirmed and carries it out. With a saved plan it carries out just that, or nothing.
-func planAndApply(c *cli.Context, saved *planner.Plan, o fleet.PlanOptions) error {
+func planAndApply(c *cli.Context, saved *planner.Plan) error {
 	s := streams(c)
+	o, err := planOptions(c)
+	if err != nil {
+		return err
+	}
 	set, in, err := load(c)
 	if err != nil {
 		return err
@@ -74,7 +78,7 @@ func planAndApply(c *cli.Context, saved *planner.Plan, o fleet.PlanOptions) erro
 		return err
 	}
 	if saved != nil {
-		if ts, o, err = fleet.Covered(ts, saved); err != nil {
+		if ts, o.Mode, o.Force, err = fleet.Covered(ts, saved); err != nil {
 			return err
 		}
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/renameio/v2"
 	"github.com/urfave/cli/v2"
@@ -20,6 +22,8 @@ func planCommand() *cli.Command {
 		Flags: append(loadFlags(),
 			tenantFlag(), formatFlag("text", "json", "markdown", "html"), noColorFlag(), storeFlag(),
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "save the plan to `FILE`, for apply"},
+			policyFlag(),
+			&cli.BoolFlag{Name: "drift", Usage: "show only what changed on the tenant since the last run"},
 			&cli.BoolFlag{Name: "prune", Usage: "delete what earlier runs created and the manifests no longer declare"},
 			&cli.BoolFlag{Name: "destroy", Usage: "delete all that earlier runs created"},
 			forceFlag(),
@@ -29,6 +33,9 @@ func planCommand() *cli.Command {
 			if c.Args().Present() {
 				return fmt.Errorf("plan takes no argument, and got %q; manifests are named with -f", c.Args().First())
 			}
+			if c.Bool("drift") && c.IsSet("out") {
+				return errors.New("--drift only tells; a plan to apply is saved without it")
+			}
 			set, in, err := load(c)
 			if err != nil {
 				return err
@@ -37,7 +44,14 @@ func planCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			p := fleet.PlanAll(c.Context, ts, version, planOptions(c))
+			o, err := planOptions(c)
+			if err != nil {
+				return err
+			}
+			p := fleet.PlanAll(c.Context, ts, version, o)
+			if c.Bool("drift") {
+				p = fleet.DriftOf(p)
+			}
 			if err := save(c.String("out"), p); err != nil {
 				return err
 			}
@@ -54,16 +68,23 @@ func forceFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "force", Usage: "override refusals; the plan says which"}
 }
 
-// planOptions reads what the plan may delete from the flags.
-func planOptions(c *cli.Context) fleet.PlanOptions {
+// policyFlag names the policy.
+func policyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "policy", Usage: "enforce the policy in `FILE` (default: " + fleet.PolicyFile + " beside the manifests, if it is there)"}
+}
+
+// planOptions reads from the flags what the plan may do.
+func planOptions(c *cli.Context) (fleet.PlanOptions, error) {
 	o := fleet.PlanOptions{Force: c.Bool("force")}
 	switch {
-	case c.Bool("destroy"):
+	case c.Bool("destroy") || c.Command.Name == "destroy":
 		o.Mode = planner.Destroy
 	case c.Bool("prune"):
 		o.Mode = planner.Prune
 	}
-	return o
+	var err error
+	o.Policy, err = fleet.LoadPolicy(c.String("policy"), c.StringSlice("file"))
+	return o, err
 }
 
 // save writes the plan to file, all of it or nothing; "" saves nothing.
@@ -89,7 +110,7 @@ func save(file string, p *planner.Plan) error {
 func planExit(c *cli.Context, p *planner.Plan) error {
 	pending := false
 	for _, t := range p.Tenants {
-		if t.Error != "" {
+		if t.Error != "" || slices.ContainsFunc(t.Notices, planner.Violates) {
 			return exit(exitError, nil)
 		}
 		pending = pending || len(t.Steps) > 0

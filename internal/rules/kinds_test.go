@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/ecplan/ecplan/internal/auth0sim"
-	"github.com/ecplan/ecplan/pkg/fleet"
+	"github.com/ecplan/ecplan/pkg/express"
 	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/schemas"
@@ -65,7 +65,7 @@ func exampleResources(t *testing.T) map[string]*manifest.Resource {
 	if err := ds.Err(); err != nil {
 		t.Fatal(err)
 	}
-	_, rs, ds := fleet.Resolve(set, "local", manifest.Inputs{Env: func(string) (string, bool) { return "t", true }})
+	_, rs, ds := set.Prepare("local", manifest.Inputs{Expand: express.Expand, Env: func(string) (string, bool) { return "t", true }})
 	if err := ds.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,15 @@ func (b *bench) write(name, text string) {
 	}
 }
 
+func (b *bench) read(name string) string {
+	b.t.Helper()
+	data, err := os.ReadFile(filepath.Join(b.dir, name))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(data)
+}
+
 // target opens the tenant as the manifests are now.
 func (b *bench) target() *fleet.Target {
 	b.t.Helper()

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,18 +42,19 @@ func PlanAll(ctx context.Context, ts []*Target, tool string, o PlanOptions) *pla
 
 // Covered returns the targets that a saved plan is about, and how it was made. A plan
 // for a tenant that is not among them is an error.
-func Covered(ts []*Target, saved *planner.Plan) ([]*Target, PlanOptions, error) {
-	var out []*Target
-	var o PlanOptions
+func Covered(ts []*Target, saved *planner.Plan) (out []*Target, mode string, forced bool, err error) {
 	for _, tp := range saved.Tenants {
 		i := slices.IndexFunc(ts, func(t *Target) bool { return t.Tenant.Name == tp.Tenant })
 		if i < 0 {
-			return nil, o, fmt.Errorf("the saved plan is for the tenant %q, which the manifests do not declare or --tenant leaves out; nothing was changed", tp.Tenant)
+			return nil, "", false, fmt.Errorf("the saved plan is for the tenant %q, which the manifests do not declare or --tenant leaves out; nothing was changed", tp.Tenant)
 		}
 		out = append(out, ts[i])
-		o = PlanOptions{Mode: tp.Mode, Force: tp.Forced}
+		mode, forced = tp.Mode, tp.Forced
+		if mode == planner.DriftReport {
+			return nil, "", false, errors.New("this is a report of drift, not a plan to apply. Plan without --drift")
+		}
 	}
-	return out, o, nil
+	return out, mode, forced, nil
 }
 
 // Stale is the finding that a plan would be made differently now.
@@ -108,7 +110,7 @@ func differences(old, now planner.TenantPlan) []string {
 		delete(then, s.ID)
 		switch {
 		case !both:
-			why = append(why, fmt.Sprintf("%s: %s would have to be changed as well (%s: %s)", now.Tenant, s.Address, s.Action, s.Reason))
+			why = append(why, fmt.Sprintf("%s: %s would have to be changed as well (%s: %s)%s", now.Tenant, s.Address, s.Action, s.Reason, fieldList(s)))
 			explained[s.Address] = true
 		case planner.Digest(o) != planner.Digest(s):
 			why = append(why, fmt.Sprintf("%s: %s", now.Tenant, stepDifference(o, s)))
@@ -133,6 +135,23 @@ func differences(old, now planner.TenantPlan) []string {
 		why = append(why, now.Tenant+": its steps differ in their order or what they need")
 	}
 	return why
+}
+
+// fieldList names the fields that a step changes and their values on the tenant.
+func fieldList(s kind.Step) string {
+	var out []string
+	for _, c := range s.Changes {
+		switch {
+		case c.Sensitive || c.Code || c.Op == "add":
+			out = append(out, c.Path)
+		default:
+			out = append(out, c.Path+" is "+brief(c.Before))
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(out, "; ")
 }
 
 // stepDifference tells how a step differs from the one that was planned.
@@ -176,4 +195,15 @@ func brief(v any) string {
 		return string(r[:80]) + "…"
 	}
 	return string(b)
+}
+
+// DriftOf leaves of a plan what the tenants changed by themselves.
+func DriftOf(p *planner.Plan) *planner.Plan {
+	out := *p
+	out.Tenants = nil
+	for _, t := range p.Tenants {
+		out.Tenants = append(out.Tenants, planner.DriftOnly(t))
+	}
+	out.Seal()
+	return &out
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ecplan/ecplan/pkg/executor"
 	"github.com/ecplan/ecplan/pkg/express"
 	"github.com/ecplan/ecplan/pkg/journal"
 	"github.com/ecplan/ecplan/pkg/kind"
@@ -38,30 +39,10 @@ type Target struct {
 	client *tenant.Tenant
 }
 
-// Resolve makes the resources of one tenant from the manifests: filled in, expanded,
-// linked and checked. It sends nothing.
-func Resolve(set *manifest.Set, name string, in manifest.Inputs) (*manifest.Tenant, []*manifest.Resource, manifest.Diagnostics) {
-	t, rs, ds := set.Resolve(name, in)
-	if ds.Errors() > 0 {
-		return t, rs, ds.Sort()
-	}
-	rs, more := express.Expand(t, rs)
-	ds = append(ds, more...)
-	if ds.Errors() > 0 {
-		return t, rs, ds.Sort()
-	}
-	ds = append(ds, manifest.Link(rs)...)
-	for _, r := range rs {
-		if r.From != "" { // what people wrote was checked where they wrote it
-			ds = append(ds, manifest.CheckSpec(r)...)
-		}
-	}
-	return t, rs, ds.Sort()
-}
-
 // Open prepares a tenant for planning and applying. It sends nothing.
 func Open(set *manifest.Set, name string, in manifest.Inputs, store journal.Store, cfg tenant.Config) (*Target, manifest.Diagnostics) {
-	t, rs, ds := Resolve(set, name, in)
+	in.Expand = express.Expand
+	t, rs, ds := set.Prepare(name, in)
 	if ds.Errors() > 0 {
 		return nil, ds
 	}
@@ -84,6 +65,8 @@ type PlanOptions struct {
 	Mode string
 	// Force overrides refusals, and says so in the plan.
 	Force bool
+	// Policy is enforced on the plan.
+	Policy planner.Policy
 }
 
 // Plan reads the tenant and plans. Findings that stand in the way are returned as
@@ -115,6 +98,7 @@ func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, e
 			n.Acknowledged = "--force"
 		}
 	}
+	o.Policy.Enforce(&p, t.Resources)
 	return p, ds.Err()
 }
 
@@ -136,6 +120,9 @@ func (t *Target) input(ctx context.Context, mode string) (planner.Input, error) 
 		Records: journal.Fold(runs), Fingerprint: fingerprint, Now: t.Now, Notices: express.Notices,
 		Identity: planner.Identity{ClientID: id.ClientID, Scopes: id.Scopes, Known: id.Known},
 	}
+	if in.Last, err = t.last(runs); err != nil {
+		return planner.Input{}, err
+	}
 	switch mode {
 	case planner.Prune:
 		in.Remove, err = t.orphans(runs, in.Records)
@@ -145,6 +132,21 @@ func (t *Target) input(ctx context.Context, mode string) (planner.Input, error) 
 		}
 	}
 	return in, err
+}
+
+// last finds the newest run that did all that it planned and was not taken back.
+func (t *Target) last(runs []*journal.Log) (planner.Last, error) {
+	takenBack := map[string]bool{}
+	for _, l := range slices.Backward(runs) {
+		switch back := l.Header.RollsBack; {
+		case back != "":
+			takenBack[back] = true
+		case !takenBack[l.Header.Run] && l.Outcome() == journal.OutcomeDone:
+			past, err := executor.Load(t.Store, l.Header.Run)
+			return planner.Last{Run: l.Header.Run, Declared: past.Plan.Declared}, err
+		}
+	}
+	return planner.Last{}, nil
 }
 
 // checkReadScopes compares what planning will have to read with what the token allows,

@@ -16,6 +16,16 @@ const (
 	Attach Verb = "attach"
 )
 
+// Cause is where a difference comes from.
+type Cause string
+
+// The causes.
+const (
+	Drift    Cause = "drift"    // the tenant was changed
+	Declared Cause = "manifest" // the manifest was changed
+	Both     Cause = "both"
+)
+
 // Step is one write request and all that a reviewer, the executor and a rollback
 // need to know of it. It is plain data: it can be written down and read back.
 type Step struct {
@@ -28,6 +38,8 @@ type Step struct {
 	Action Verb   `json:"action"`
 	// Reason is one sentence without a full stop: "not on the tenant".
 	Reason string `json:"reason"`
+	// Cause tells who changed something since the last run, "" if that is on no record.
+	Cause Cause `json:"cause,omitempty"`
 	// Changes are the fields that change, sorted by path.
 	Changes []Change `json:"changes,omitempty"`
 	// Keeps says in full sentences what of a shared collection stays as it is.
@@ -158,6 +170,8 @@ type Undo struct {
 	Effect Effect `json:"effect"`
 	// How says what taking back does, and what is lost: "deletes the client".
 	How string `json:"how,omitempty"`
+	// Stays lists fields that were not set and that Auth0 does not let be unset again.
+	Stays []string `json:"stays,omitempty"`
 }
 
 // Notice is a hazard that a reviewer must see.

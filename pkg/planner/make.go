@@ -7,6 +7,7 @@ import (
 
 	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/manifest"
+	"github.com/ecplan/ecplan/schemas"
 )
 
 // Make compares in with the answers in v and returns the tenant's plan. v must have
@@ -59,7 +60,9 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 	for i := range steps {
 		steps[i].Digest = p.Observed[steps[i].Address]
 	}
+	p.Declared = declared(states)
 	link(steps, states)
+	tellCauses(steps, states, p.Declared, in.Last)
 	linkRemovals(steps, states)
 	MarkLost(steps)
 	if p.Steps = sequence(steps, states); len(p.Steps) < len(steps) {
@@ -90,9 +93,18 @@ func observedDigest(s *state) string {
 	if !s.found.Exists {
 		return ""
 	}
-	used := map[string]any{}
-	for f := range s.desired.Spec {
+	used, rules := map[string]any{}, schemas.Rules(s.desired.Kind)
+	for f, want := range s.desired.Spec {
 		used[f] = s.found.Spec[f]
+		if rule := rules.Field(f); rule != nil && rule.MergeMap { // of what is shared, the declared keys
+			have, _ := s.found.Spec[f].(map[string]any)
+			keys, _ := want.(map[string]any)
+			of := map[string]any{}
+			for k := range keys {
+				of[k] = have[k]
+			}
+			used[f] = of
+		}
 	}
 	for _, f := range []string{"bindings", "spare_credentials", "all_changes_deployed", "deployed_version"} {
 		if v, ok := s.found.Spec[f]; ok {

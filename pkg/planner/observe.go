@@ -26,6 +26,8 @@ type Input struct {
 	NoCreate bool
 	// Records are what earlier runs left, by address.
 	Records map[string]kind.Record
+	// Last is the last run that brought the tenant to what was declared then.
+	Last Last
 	// Fingerprint gives the keyed hash of a value that can't be read back.
 	Fingerprint func(string) string
 	// Now is the time of planning. It plays a part in notices only, never in steps.

@@ -43,6 +43,9 @@ type TenantPlan struct {
 	Notices   []kind.Notice `json:"notices,omitempty"`
 	// Observed digests, by address, what the plan read and used.
 	Observed map[string]string `json:"observed,omitempty"`
+	// Declared digests the declared fields, by address and field: with it a later plan
+	// tells what the manifest changed from what the tenant did.
+	Declared map[string]map[string]string `json:"declared,omitempty"`
 	// Error, if there, says why this tenant has no plan.
 	Error string `json:"error,omitempty"`
 	// Checksum covers steps and observed digests: two plans with one checksum do the same.
@@ -53,6 +56,9 @@ type TenantPlan struct {
 func (p *Plan) Seal() {
 	for i := range p.Tenants {
 		t := &p.Tenants[i]
+		if len(t.Observed) == 0 {
+			t.Observed = nil // as it is when it is read back
+		}
 		t.Checksum = Digest(struct {
 			Tenant, Domain string
 			Steps          []kind.Step
@@ -77,6 +83,8 @@ func Digest(v any) string {
 const (
 	Prune   = "prune"
 	Destroy = "destroy"
+	// DriftReport marks a plan that only tells of drift and can't be applied.
+	DriftReport = "drift"
 )
 
 // Changes counts steps by verb.

@@ -1,0 +1,206 @@
+package fleet_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/ecplan/ecplan/pkg/fleet"
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/planner"
+)
+
+func (b *bench) planAll() *planner.Plan {
+	return fleet.PlanAll(context.Background(), []*fleet.Target{b.target()}, "test", fleet.PlanOptions{})
+}
+
+// find returns the object of a collection whose field has the value.
+func (b *bench) find(collection, field string, value any) object {
+	b.t.Helper()
+	for _, e := range list(b.state()[collection]) {
+		if e.(object)[field] == value {
+			return e.(object)
+		}
+	}
+	b.t.Fatalf("there is no %s with %s %v", collection, field, value)
+	return nil
+}
+
+// drift is something that somebody else does to the finished set-up of the guide.
+type drift struct {
+	name string
+	do   func(b *bench)
+	// field is named by what tells of it; "" where the plan does not use what changed.
+	field string
+}
+
+func drifts() []drift {
+	oin := func(b *bench) string {
+		return b.find("clients", "name", "Okta OIN Integration Client")["client_id"].(string)
+	}
+	action := func(b *bench, name string) string { return b.find("actions", "name", name)["id"].(string) }
+	return []drift{
+		{"the client's callbacks", func(b *bench) {
+			b.call("PATCH", "clients/"+oin(b), object{"callbacks": []any{"https://elsewhere.example"}})
+		}, "callbacks"},
+		{"the grant's scopes", func(b *bench) {
+			id := b.find("client_grants", "client_id", oin(b))["id"].(string)
+			b.call("PATCH", "client-grants/"+id, object{"scope": []any{"read:connections"}})
+		}, "ClientGrant"},
+		{"the flow", func(b *bench) { b.call("PATCH", "actions/triggers/post-login/bindings", object{"bindings": []any{}}) }, "Action"},
+		{"the role's permission", func(b *bench) {
+			id := b.find("roles", "name", "EXPRESS_CONFIGURE_ADMIN_ROLE")["id"].(string)
+			b.call("DELETE", "roles/"+id+"/permissions", object{"permissions": []any{object{
+				"resource_server_identifier": "https://system.okta.com/actions/express-configure/v1", "permission_name": "expressconfigure:sso"}}})
+		}, "Role"},
+		{"the Action's code", func(b *bench) {
+			b.call("PATCH", "actions/actions/"+action(b, "express_configure_postlogin_action"), object{"code": "// nothing"})
+		}, "Action"},
+		{"the Action's secrets", func(b *bench) {
+			b.call("PATCH", "actions/actions/"+action(b, "express_configure_postlogin_action"), object{"secrets": []any{object{"name": "TENANT_DOMAIN", "value": "x"}}})
+		}, "secrets"},
+		{"the consent flag", func(b *bench) {
+			b.call("PATCH", "tenants/settings", object{"flags": object{"use_scope_descriptions_for_consent": false}})
+		}, "TenantSettings"},
+		{"an undeclared field", func(b *bench) {
+			b.call("PATCH", "clients/"+oin(b), object{"logo_uri": "https://elsewhere.example/logo.png"})
+		}, ""},
+		{"another client", func(b *bench) { b.call("POST", "clients", object{"name": "Unrelated"}) }, ""},
+		{"another flag", func(b *bench) {
+			b.call("PATCH", "tenants/settings", object{"flags": object{"revoke_refresh_token_grant": true}})
+		}, ""},
+		{"another role", func(b *bench) { b.call("POST", "roles", object{"name": "unrelated"}) }, ""},
+	}
+}
+
+// TestSavedPlanIsRefusedIfStale: whatever changes of what the plan read and used, the
+// plan is refused and the reason named; what it does not use may change.
+func TestSavedPlanIsRefusedIfStale(t *testing.T) {
+	for _, d := range drifts() {
+		t.Run(d.name, func(t *testing.T) {
+			b := guide(t)
+			b.apply()
+			saved := b.planAll()
+			d.do(b)
+			err := fleet.Fresh(saved, b.planAll())
+			var stale *fleet.Stale
+			switch {
+			case d.field == "" && err != nil:
+				t.Errorf("refused, though the plan does not use it: %v", err)
+			case d.field != "" && !errors.As(err, &stale):
+				t.Errorf("not refused: %v", err)
+			case d.field != "" && !strings.Contains(err.Error(), d.field):
+				t.Errorf("the reason does not name %s: %v", d.field, err)
+			}
+		})
+	}
+}
+
+// TestEditedPlanIsRefused: a saved plan of which any byte was changed is not read.
+func TestEditedPlanIsRefused(t *testing.T) {
+	b := guide(t)
+	data, err := planner.Encode(b.planAll())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := planner.Read(data); err != nil {
+		t.Fatalf("what was saved can't be read: %v", err)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		at := rapid.IntRange(0, len(data)-1).Draw(rt, "at")
+		edited := slices.Clone(data)
+		switch rapid.IntRange(0, 2).Draw(rt, "edit") {
+		case 0:
+			edited[at] ^= byte(rapid.IntRange(1, 255).Draw(rt, "by"))
+		case 1:
+			edited = slices.Delete(edited, at, at+1)
+		case 2:
+			edited = slices.Insert(edited, at, byte(rapid.IntRange(0, 255).Draw(rt, "byte")))
+		}
+		if slices.Equal(edited, data) {
+			rt.Skip("no edit")
+		}
+		if _, err := planner.Read(edited); err == nil {
+			rt.Fatalf("an edit at byte %d was not noticed", at)
+		}
+	})
+}
+
+// TestTellsDriftFromTheManifest: what the tenant changed by itself is told apart from
+// what the manifest changed.
+func TestTellsDriftFromTheManifest(t *testing.T) {
+	for _, d := range drifts() {
+		if d.field == "" || d.field == "secrets" {
+			continue
+		}
+		t.Run(d.name, func(t *testing.T) {
+			b := guide(t)
+			b.apply()
+			d.do(b)
+			p := b.plan()
+			if len(p.Steps) == 0 {
+				t.Fatal("the drift goes unseen")
+			}
+			for _, s := range p.Steps {
+				if s.Cause != kind.Drift || s.Action != kind.Deploy && !strings.HasPrefix(s.Reason, "drift: ") {
+					t.Errorf("%s is caused by %q: %s", s.ID, s.Cause, s.Reason)
+				}
+			}
+			if only := planner.DriftOnly(p); len(only.Steps) != len(p.Steps) {
+				t.Errorf("a report of drift has %d of %d steps", len(only.Steps), len(p.Steps))
+			}
+		})
+	}
+	t.Run("the manifest", func(t *testing.T) {
+		b := guide(t)
+		b.apply()
+		b.write("express.yaml", strings.Replace(b.read("express.yaml"), "spec:\n", "spec:\n  api: {token_lifetime: 600}\n", 1))
+		p := b.plan()
+		if len(p.Steps) != 1 || p.Steps[0].Cause != kind.Declared {
+			t.Errorf("want one step that the manifest caused, got %s", indent(p.Steps))
+		}
+		if only := planner.DriftOnly(p); len(only.Steps) != 0 {
+			t.Error("a report of drift tells of the manifest")
+		}
+	})
+}
+
+func TestPolicy(t *testing.T) {
+	cases := map[string]struct {
+		policy planner.Policy
+		want   string
+	}{
+		"deny":              {planner.Policy{Deny: []planner.Denial{{Action: kind.Create, Kind: "Client"}}}, "Client/acme-crm.okta-oin"},
+		"acknowledgement":   {planner.Policy{RequireAcknowledgement: []string{"client-connections-enabled"}}, "client-connections-enabled"},
+		"grant scopes":      {planner.Policy{GrantScopes: []string{"read:connections"}}, "create:organization_connections"},
+		"key size":          {planner.Policy{MinKeyBits: 4096}, "4096"},
+		"token lifetime":    {planner.Policy{MaxTokenLifetime: 60}, "300"},
+		"nothing to bemoan": {planner.Policy{MinKeyBits: 2048, MaxTokenLifetime: 300}, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			b := guide(t)
+			p, err := b.target().Plan(context.Background(), fleet.PlanOptions{Policy: c.policy, Force: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var told []string
+			for _, n := range p.Notices {
+				if planner.Violates(n) {
+					told = append(told, n.ID+" "+n.Address+" "+n.Summary)
+				}
+			}
+			all := strings.Join(told, "\n")
+			if (c.want == "") != (len(told) == 0) || !strings.Contains(all, c.want) {
+				t.Errorf("the violations are %q, want one about %q", all, c.want)
+			}
+			if refused := fleet.Refused(p, planner.Identity{}); (refused != nil) != (len(told) > 0) {
+				t.Errorf("apply says %v", refused)
+			}
+		})
+	}
+}

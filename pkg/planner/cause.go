@@ -1,0 +1,117 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ecplan/ecplan/pkg/kind"
+)
+
+// Last is the last run that brought the tenant to what manifests declared. The zero
+// value knows of none.
+type Last struct {
+	Run string
+	// Declared are the fields that it was made from; see TenantPlan.Declared.
+	Declared map[string]map[string]string
+}
+
+// declared digests the declared fields of the resources, by address and field.
+func declared(states []*state) map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for _, s := range states {
+		if s.desired.Removing {
+			continue
+		}
+		fields := map[string]string{}
+		for f, v := range s.desired.Resource.Spec {
+			fields[f] = strings.TrimPrefix(Digest(v), "sha256:")[:16]
+		}
+		out[s.desired.Address()] = fields
+	}
+	return out
+}
+
+// tellCauses says of each step whether the manifest or the tenant changed since the
+// last run, as far as that is on record.
+func tellCauses(steps []kind.Step, states []*state, now map[string]map[string]string, last Last) {
+	if last.Run == "" {
+		return
+	}
+	removing := map[string]bool{}
+	for _, s := range states {
+		removing[s.desired.Address()] = s.desired.Removing
+	}
+	for i := range steps {
+		s := &steps[i]
+		then, known := last.Declared[s.Address]
+		if !known || removing[s.Address] {
+			continue
+		}
+		var drifted, changed []string
+		for _, f := range fieldsOf(*s) {
+			if then[f] == now[s.Address][f] {
+				drifted = append(drifted, f)
+			} else {
+				changed = append(changed, f)
+			}
+		}
+		switch {
+		case s.Made():
+			s.Cause, s.Reason = kind.Drift, "drift: gone from the tenant since run "+last.Run
+		case len(drifted) > 0 && len(changed) > 0:
+			s.Cause = kind.Both
+			s.Reason = fmt.Sprintf("drift since run %s (%s), and the manifest changed (%s)", last.Run, strings.Join(drifted, ", "), strings.Join(changed, ", "))
+		case len(drifted) > 0:
+			s.Cause, s.Reason = kind.Drift, "drift: "+driftWord(s)+" since run "+last.Run
+		case len(changed) > 0:
+			s.Cause, s.Reason = kind.Declared, "the manifest changed since run "+last.Run
+		}
+	}
+	for i := range steps { // a deployment has no field of its own: it follows its draft
+		s := &steps[i]
+		if s.Cause == "" && s.Action == kind.Deploy {
+			for _, d := range steps {
+				if slices.Contains(s.Needs, d.ID) && d.Address == s.Address {
+					s.Cause = d.Cause
+				}
+			}
+		}
+	}
+}
+
+func driftWord(s *kind.Step) string {
+	if s.Action == kind.Bind && s.Before != nil {
+		return "the flow was changed on the tenant"
+	}
+	return "changed on the tenant"
+}
+
+// fieldsOf lists the fields of the spec that a step is about.
+func fieldsOf(s kind.Step) []string {
+	switch {
+	case s.Action == kind.Bind || s.Action == kind.Unbind:
+		return []string{"bind"}
+	case strings.HasPrefix(s.Part, "credential"):
+		return []string{"credentials"}
+	}
+	var out []string
+	for _, c := range s.Changes {
+		f := c.Path
+		if i := strings.IndexAny(f, ".[ "); i >= 0 {
+			f = f[:i]
+		}
+		if !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// DriftOnly leaves of a plan what the tenant changed by itself. It can be shown, and
+// must not be applied: steps may need others that are left out.
+func DriftOnly(p TenantPlan) TenantPlan {
+	p.Mode = DriftReport
+	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s kind.Step) bool { return s.Cause != kind.Drift && s.Cause != kind.Both })
+	return p
+}

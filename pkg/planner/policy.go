@@ -1,0 +1,97 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/manifest"
+)
+
+// Policy is what an organization demands of every plan. The zero value demands nothing.
+type Policy struct {
+	// Deny forbids actions on kinds.
+	Deny []Denial `yaml:"deny"`
+	// RequireAcknowledgement lists notices that a manifest must acknowledge.
+	RequireAcknowledgement []string `yaml:"require_acknowledgement"`
+	// GrantScopes, if there, are the only scopes that a declared grant may have.
+	GrantScopes []string `yaml:"grant_scopes"`
+	// MinKeyBits is the least size of a declared RSA key, in bits.
+	MinKeyBits int `yaml:"min_key_bits"`
+	// MaxTokenLifetime is the longest lifetime of a declared API's tokens, in seconds.
+	MaxTokenLifetime float64 `yaml:"max_token_lifetime"`
+}
+
+// Denial forbids an action on a kind; an empty field stands for every one.
+type Denial struct {
+	Action kind.Verb `yaml:"action"`
+	Kind   string    `yaml:"kind"`
+	// Reason is told to whoever runs into it.
+	Reason string `yaml:"reason"`
+}
+
+// violationPrefix marks a notice that breaks the policy: nothing in a manifest or on
+// the command line overrides it.
+const violationPrefix = "policy/"
+
+// Violates reports whether a notice says that the policy is broken.
+func Violates(n kind.Notice) bool { return strings.HasPrefix(n.ID, violationPrefix) }
+
+// Enforce adds a notice to p for each breach of the policy, by the rule that it breaks.
+// rs are the resources that p was made from.
+func (po Policy) Enforce(p *TenantPlan, rs []*manifest.Resource) {
+	breach := func(rule, address, summary, detail string) {
+		p.Notices = append(p.Notices, kind.Notice{ID: violationPrefix + rule, Address: address, Level: kind.Refusal, Summary: summary, Detail: detail})
+	}
+	for _, s := range p.Steps {
+		for _, d := range po.Deny {
+			if (d.Action == "" || d.Action == s.Action) && (d.Kind == "" || d.Kind == s.Kind()) {
+				breach("deny", s.Address, fmt.Sprintf("The policy forbids to %s a %s", s.Action, s.Kind()), d.Reason)
+			}
+		}
+	}
+	for _, n := range slices.Clone(p.Notices) {
+		if slices.Contains(po.RequireAcknowledgement, n.ID) && (n.Acknowledged == "" || n.Acknowledged == "--force") {
+			breach("require_acknowledgement", n.Address, "The policy wants the notice "+n.ID+" acknowledged",
+				"Give the reason in the manifest: metadata.acknowledge: {"+n.ID+": why}.")
+		}
+	}
+	for _, r := range rs {
+		po.check(r, breach)
+	}
+}
+
+func (po Policy) check(r *manifest.Resource, breach func(rule, address, summary, detail string)) {
+	switch r.Kind {
+	case "ClientGrant":
+		var more []string
+		scopes, _ := r.Spec["scope"].([]any)
+		for _, s := range scopes {
+			if name, ok := s.(string); ok && !slices.Contains(po.GrantScopes, name) {
+				more = append(more, name)
+			}
+		}
+		if all, _ := r.Spec["allow_all_scopes"].(bool); all {
+			more = []string{"every scope (allow_all_scopes)"}
+		}
+		if po.GrantScopes != nil && len(more) > 0 {
+			breach("grant_scopes", r.Address(), "The grant has scopes that the policy does not allow: "+strings.Join(more, ", "),
+				"Allowed are "+strings.Join(po.GrantScopes, ", ")+".")
+		}
+	case "Client":
+		creds, _ := r.Spec["credentials"].([]any)
+		for _, c := range creds {
+			m, _ := c.(map[string]any)
+			pem, _ := m["pem"].(string)
+			if bits, err := manifest.KeyBits(pem); err == nil && bits < po.MinKeyBits {
+				breach("min_key_bits", r.Address(), fmt.Sprintf("The key %v has %d bits, and the policy wants at least %d", m["name"], bits, po.MinKeyBits),
+					"Ask for a longer key.")
+			}
+		}
+	case "ResourceServer":
+		if life, ok := r.Spec["token_lifetime"].(float64); ok && po.MaxTokenLifetime > 0 && life > po.MaxTokenLifetime {
+			breach("max_token_lifetime", r.Address(), fmt.Sprintf("Tokens would live %v seconds, and the policy allows %v", life, po.MaxTokenLifetime), "")
+		}
+	}
+}
