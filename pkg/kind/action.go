@@ -389,10 +389,10 @@ func redeployUndo(o Observed) Undo {
 }
 
 func actionNotices(d Desired, o Observed) []Notice {
-	var out []Notice
+	out := flowNotices(d, o)
 	want, declared := d.Spec["secrets"].(map[string]any)
 	if !o.Exists || !declared {
-		return nil
+		return out
 	}
 	changes := secretChanges(d, o, want)
 	if lost := lostSecrets(d, o); len(lost) > 0 && len(changes) > 0 {

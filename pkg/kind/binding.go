@@ -303,6 +303,21 @@ func bindStep(b bound, trigger string, from, to flow) Step {
 	return s
 }
 
+// flowNotices tells of the Actions that an Action is bound beside for the first time:
+// they see what it does, and it sees what they did.
+func flowNotices(d Desired, o Observed) []Notice {
+	var current flow = objects(o.Spec["bindings"])
+	if d.Spec["bind"] == nil || len(current) == 0 || o.Exists && current.index(o.ID) >= 0 {
+		return nil
+	}
+	trigger := text(d.Spec, "trigger")
+	return []Notice{{
+		ID: "other-actions", Address: d.Address(), Level: Info,
+		Summary: fmt.Sprintf("%s %s at %s already, in this order: %s", count(len(current), "other Action", "other Actions"), plural(len(current), "runs", "run"), trigger, listed(current.names())),
+		Detail:  "Each of them can deny a login or change a token before or after this one. Look at them once together.",
+	}}
+}
+
 // deleteAction unbinds the Action where it is bound, for Auth0 deletes no bound one,
 // and deletes it.
 func deleteAction(d Desired, o Observed) ([]Step, error) {
