@@ -16,16 +16,27 @@ type binding struct {
 type trigger struct{ id, version, status string }
 
 var triggers = []trigger{
-	{"post-login", "v1", "DEPRECATED"}, {"post-login", "v2", "DEPRECATED"}, {"post-login", "v3", "CURRENT"},
-	{"credentials-exchange", "v1", "DEPRECATED"}, {"credentials-exchange", "v2", "CURRENT"},
-	{"pre-user-registration", "v1", "DEPRECATED"}, {"pre-user-registration", "v2", "CURRENT"},
-	{"post-user-registration", "v1", "DEPRECATED"}, {"post-user-registration", "v2", "CURRENT"},
-	{"post-change-password", "v1", "DEPRECATED"}, {"post-change-password", "v2", "CURRENT"},
-	{"send-phone-message", "v1", "DEPRECATED"}, {"send-phone-message", "v2", "CURRENT"},
+	{"post-login", "v1", "DEPRECATED"},
+	{"post-login", "v2", "DEPRECATED"},
+	{"post-login", "v3", "CURRENT"},
+	{"credentials-exchange", "v1", "DEPRECATED"},
+	{"credentials-exchange", "v2", "CURRENT"},
+	{"pre-user-registration", "v1", "DEPRECATED"},
+	{"pre-user-registration", "v2", "CURRENT"},
+	{"post-user-registration", "v1", "DEPRECATED"},
+	{"post-user-registration", "v2", "CURRENT"},
+	{"post-change-password", "v1", "DEPRECATED"},
+	{"post-change-password", "v2", "CURRENT"},
+	{"send-phone-message", "v1", "DEPRECATED"},
+	{"send-phone-message", "v2", "CURRENT"},
 	{"password-reset-post-challenge", "v1", "CURRENT"},
-	{"login-post-identifier", "v1", "CURRENT"}, {"signup-post-identifier", "v1", "CURRENT"},
-	{"custom-phone-provider", "v1", "CURRENT"}, {"custom-email-provider", "v1", "CURRENT"},
-	{"custom-token-exchange", "v1", "CURRENT"}, {"event-stream", "v1", "CURRENT"}, {"password-hash-migration", "v1", "CURRENT"},
+	{"login-post-identifier", "v1", "CURRENT"},
+	{"signup-post-identifier", "v1", "CURRENT"},
+	{"custom-phone-provider", "v1", "CURRENT"},
+	{"custom-email-provider", "v1", "CURRENT"},
+	{"custom-token-exchange", "v1", "CURRENT"},
+	{"event-stream", "v1", "CURRENT"},
+	{"password-hash-migration", "v1", "CURRENT"},
 }
 
 // entityBound triggers have no list of bindings (facts §3.6).

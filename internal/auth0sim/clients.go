@@ -124,6 +124,9 @@ func (c *call) getClient() answer {
 
 func (c *call) createClient() answer {
 	o := c.body
+	if len(c.t.clients.all) > c.s.entities().clients { // the global client does not count
+		return tooMany()
+	}
 	if _, inline := o["client_authentication_methods"]; inline && !c.who.has("create:client_credentials") {
 		// OAS POST /clients: the scope is required to configure them (facts §1.2).
 		return insufficient("any", []string{"create:client_credentials"})
@@ -154,11 +157,9 @@ func (c *call) createClient() answer {
 	}
 	c.who = &bearer{all: true} // the answer to a create shows everything
 	out := clone(c.showClient(cl))
-	if inline != nil {
-		// facts §3.3: the whole credentials once; later reads have their ids alone.
-		for method, settings := range inline {
-			out["client_authentication_methods"].(obj)[method] = settings
-		}
+	// facts §3.3: the whole credentials once; later reads have their ids alone.
+	for method, settings := range inline {
+		out["client_authentication_methods"].(obj)[method] = settings
 	}
 	return created(out)
 }

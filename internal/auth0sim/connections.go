@@ -43,6 +43,9 @@ func (c *call) createConnection() answer {
 	if _, taken := c.t.connections.find(func(x *connection) bool { return x.field("name") == name }); taken {
 		return failure(http.StatusConflict, "", "A connection with the same name already exists") // facts §3.0; code UNCONFIRMED
 	}
+	if len(c.t.connections.all) >= c.s.entities().connections {
+		return tooMany()
+	}
 	con := &connection{clients: strs(o["enabled_clients"])}
 	delete(o, "enabled_clients")
 	dropNulls(o)
@@ -116,8 +119,8 @@ func (c *call) updateConnection() answer {
 		return *fail
 	}
 	body := c.body
-	if _, given := body["options"]; given && !c.who.has("update:connections_options", "update:connections") {
-		return insufficient("any", []string{"update:connections_options"}) // facts §3.9
+	if _, given := body["options"]; given && !c.who.has("update:connections_options") {
+		return insufficient("any", []string{"update:connections_options"}) // facts §3.9; wording UNCONFIRMED
 	}
 	if fail := c.checkOptions(con.field("strategy"), body); fail != nil {
 		return *fail

@@ -17,8 +17,10 @@ func correct(d *document) {
 	}
 	for _, name := range []string{"CreateResourceServerRequestContent", "UpdateResourceServerRequestContent"} {
 		// facts §3.1: accepted for real (REC-go, REC-tf ResourceServer).
-		add(name, "token_lifetime_for_web", &schema{Type: typeList{"integer"}, Minimum: &zero, Maximum: &month,
-			Description: "Expiration value (in seconds) for access tokens issued for this API via Implicit or Hybrid Flows. Cannot be greater than the token_lifetime value."})
+		add(name, "token_lifetime_for_web", &schema{
+			Type: typeList{"integer"}, Minimum: &zero, Maximum: &month,
+			Description: "Expiration value (in seconds) for access tokens issued for this API via Implicit or Hybrid Flows. Cannot be greater than the token_lifetime value.",
+		})
 	}
 	// The deploy CLI sends back the universal_login that settings show (REC-tf
 	// Tenant_Main shows it; that a PATCH takes it is deploy-cli's and go-auth0's word).
@@ -34,6 +36,9 @@ func correct(d *document) {
 		if s, _ := d.resolve(p); len(s.Type) == 1 && s.Type[0] == "object" && len(s.Enum) == 0 {
 			s.Type = append(s.Type, "null")
 		}
+	}
+	for _, name := range []string{"CreateClientRequestContent", "UpdateClientRequestContent"} {
+		d.Schemas[name].Properties["grant_types"].UniqueItems = true // facts §3.3
 	}
 	object := func(more map[string]*schema) *schema {
 		return &schema{Type: typeList{"object", "null"}, Properties: more}

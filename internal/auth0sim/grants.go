@@ -59,6 +59,9 @@ func (c *call) createGrant() answer {
 		// terraform #255, alexkappa #404; the code is UNCONFIRMED, third-party code says so (facts §2).
 		return failure(http.StatusConflict, "client_grant_conflict", "A client grant already exists between %s and %s", clientID, audience)
 	}
+	if len(c.t.grants.all) >= c.s.entities().grants {
+		return tooMany()
+	}
 	g := &grant{c.newRecord("cgr_"+c.t.draw.alnum(16), o)}
 	c.t.grants.add(g)
 	return created(showGrant(g))

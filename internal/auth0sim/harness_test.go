@@ -100,6 +100,7 @@ func (t *tenant) post(path string, body any) obj {
 	}
 	return t.send("POST", path, body, status).(obj)
 }
+
 func (t *tenant) patch(path string, body any) obj {
 	t.Helper()
 	return t.send("PATCH", path, body, 200).(obj)
@@ -113,7 +114,8 @@ func (t *tenant) refused(method, path string, body any, status int, code, messag
 	have, _ := got["errorCode"].(string)
 	text, _ := got["message"].(string)
 	prefix, open := strings.CutSuffix(message, "…")
-	if have != code || text != message && !(open && strings.HasPrefix(text, prefix)) {
+	fits := text == message || open && strings.HasPrefix(text, prefix)
+	if have != code || !fits {
 		t.Fatalf("%s %s: code %q, message %q; want %q, %q", method, path, have, text, code, message)
 	}
 	if got["error"] != http.StatusText(status) || got["statusCode"] != float64(status) {

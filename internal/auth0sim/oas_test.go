@@ -3,6 +3,7 @@ package auth0sim_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/url"
@@ -19,7 +20,7 @@ import (
 
 // TestMain runs the tests and then holds everything that they sent and got against
 // Auth0's OpenAPI document, if that is beside the repository. Other packages' tests
-// can be held to it too: auth0sim.Start appends what it serves to the file that
+// can be held to it too: every simulator appends what it serves to the file that
 // AUTH0SIM_EXCHANGES names, and this test reads it.
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -221,7 +222,10 @@ func (c *checker) hold(name, at string, v any) {
 			deep(cause)
 		}
 	}
-	deep(err.(*jsonschema.ValidationError))
+	var failed *jsonschema.ValidationError
+	if errors.As(err, &failed) {
+		deep(failed)
+	}
 }
 
 func (c *checker) report() int {

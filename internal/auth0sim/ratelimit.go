@@ -97,7 +97,7 @@ func (b *bucket) take(now time.Time) (taken bool, left int, full time.Time) {
 		b.at = now
 	}
 	if steps := now.Sub(b.at) / b.step; steps > 0 {
-		b.left = min(b.burst, b.left+b.perSecond*(time.Duration(steps)*b.step).Seconds())
+		b.left = min(b.burst, b.left+b.perSecond*(steps * b.step).Seconds())
 		b.at = b.at.Add(steps * b.step)
 	}
 	if b.left >= 1 {
@@ -151,6 +151,18 @@ func (s *Server) limit(c *call, req *Request, pattern string, h http.Header) *an
 		return &a
 	}
 	return nil
+}
+
+// entities are how many objects of a kind a tenant may have (A0-LIM, facts §4).
+type entities struct{ clients, apis, grants, connections int }
+
+// entities goes by the plan that the rate limit names: Free has small limits, all
+// else those of Enterprise (for whose connections no source has a number).
+func (s *Server) entities() entities {
+	if s.o.RateLimit == "free" {
+		return entities{clients: 10, apis: 10, grants: 100, connections: 100}
+	}
+	return entities{clients: 100_000, apis: 100_000, grants: 100_000, connections: math.MaxInt}
 }
 
 // tooManyRequests is facts §3.0 (auth0-reset-tenant #31).

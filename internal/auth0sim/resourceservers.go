@@ -133,6 +133,9 @@ func (c *call) createResourceServer() answer {
 	if fail := c.checkScopes(); fail != nil {
 		return *fail
 	}
+	if len(c.t.resourceServers.all) > c.s.entities().apis { // the Management API does not count
+		return tooMany()
+	}
 	if identifier == c.t.managementAPI() || identifier == c.t.issuer()+"userinfo" {
 		return badRequest("invalid_body", "The selected identifier is reserved.") // OAS POST /resource-servers
 	}

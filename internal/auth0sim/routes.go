@@ -3,6 +3,7 @@ package auth0sim
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -181,7 +182,7 @@ var table = sync.OnceValue(func() map[string][]*route {
 		if fix := exceptions[key]; fix != nil {
 			fix(r)
 		}
-		k := method + string(rune('0'+len(r.segments)))
+		k := method + strconv.Itoa(len(r.segments))
 		out[k] = append(out[k], r)
 	}
 	return out
@@ -202,7 +203,7 @@ func find(method, escaped string) (*route, map[string]string) {
 	var best *route
 	literals := -1
 candidates:
-	for _, r := range table()[method+string(rune('0'+len(parts)))] {
+	for _, r := range table()[method+strconv.Itoa(len(parts))] {
 		n := 0
 		for i, s := range r.segments {
 			if s[0] == '{' {

@@ -19,10 +19,18 @@ var scimStrategies = map[string]string{ // to the default user_id_attribute
 // public of it; the exact list is UNCONFIRMED.
 func defaultMapping() []any {
 	pairs := [][2]string{
-		{"preferred_username", "userName"}, {"email", "emails[primary eq true].value"}, {"app_metadata.external_id", "externalId"},
-		{"blocked", "active"}, {"name", "displayName"}, {"given_name", "name.givenName"}, {"family_name", "name.familyName"},
-		{"app_metadata.middle_name", "name.middleName"}, {"nickname", "nickName"}, {"app_metadata.title", "title"},
-		{"app_metadata.phones", "phoneNumbers"}, {"app_metadata.department", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User.department"},
+		{"preferred_username", "userName"},
+		{"email", "emails[primary eq true].value"},
+		{"app_metadata.external_id", "externalId"},
+		{"blocked", "active"},
+		{"name", "displayName"},
+		{"given_name", "name.givenName"},
+		{"family_name", "name.familyName"},
+		{"app_metadata.middle_name", "name.middleName"},
+		{"nickname", "nickName"},
+		{"app_metadata.title", "title"},
+		{"app_metadata.phones", "phoneNumbers"},
+		{"app_metadata.department", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User.department"},
 	}
 	out := make([]any, len(pairs))
 	for i, p := range pairs {

@@ -47,6 +47,9 @@ func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Exchanges == nil {
+		o.Exchanges = exchangesFile()
+	}
 	s := &Server{o: o, done: make(chan struct{}), onRequest: o.OnRequest}
 	s.fixed = &bearer{all: o.TokenScopes == nil, scopes: map[string]bool{}}
 	for _, scope := range o.TokenScopes {
@@ -125,22 +128,19 @@ func (s *Server) Listen(addr string) error {
 		return fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	if ip := net.ParseIP(hostOf(l.Addr().String())); ip == nil || !ip.IsLoopback() {
-		l.Close()
-		return fmt.Errorf("listen address %q: it is not loopback", addr)
+		return errors.Join(fmt.Errorf("listen address %q: it is not loopback", addr), l.Close())
 	}
 	s.addr = l.Addr()
 	if s.o.Domain == "" {
 		if err := s.start(l.Addr().String()); err != nil {
-			l.Close()
-			return err
+			return errors.Join(err, l.Close())
 		}
 	}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: quiet}
 	if s.o.TLS {
 		config, ca, err := newTLS()
 		if err != nil {
-			l.Close()
-			return err
+			return errors.Join(err, l.Close())
 		}
 		s.http.TLSConfig, s.ca = config, ca
 		go s.http.ServeTLS(l, "", "") //nolint:errcheck // ends with Close

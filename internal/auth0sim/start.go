@@ -14,14 +14,8 @@ type TB interface {
 }
 
 // Start serves a tenant on a free port of 127.0.0.1 until the test ends.
-//
-// If AUTH0SIM_EXCHANGES names a file, every exchange is appended to it, for the test
-// of this package that holds them against Auth0's document.
 func Start(t TB, o Options) *Server {
 	t.Helper()
-	if o.Exchanges == nil {
-		o.Exchanges = exchangesFile()
-	}
 	s, err := New(o)
 	if err == nil {
 		err = s.Listen("127.0.0.1:0")
@@ -34,12 +28,15 @@ func Start(t TB, o Options) *Server {
 	return s
 }
 
+// exchangesFile is the file that AUTH0SIM_EXCHANGES names: every tenant of a test
+// run appends its exchanges to it, for the test of this package that holds them
+// against Auth0's document. Nil without the variable.
 var exchangesFile = sync.OnceValue(func() io.Writer {
 	name := os.Getenv("AUTH0SIM_EXCHANGES")
 	if name == "" {
 		return nil
 	}
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the developer names it
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil
 	}

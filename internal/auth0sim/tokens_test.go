@@ -145,8 +145,10 @@ func TestPrivateKeyJWT(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s.oauth(url.Values{"grant_type": {"client_credentials"}, "audience": {"https://tenant.example/api/v2/"},
-			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}})
+		return s.oauth(url.Values{
+			"grant_type": {"client_credentials"}, "audience": {"https://tenant.example/api/v2/"},
+			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion},
+		})
 	}
 	if status, body := ask(jose.RS256, "", nil); status != 200 {
 		t.Fatalf("%d %v", status, body)
