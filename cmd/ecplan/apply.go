@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/ecplan/ecplan/pkg/executor"
 	"github.com/ecplan/ecplan/pkg/fleet"
 	"github.com/ecplan/ecplan/pkg/journal"
 	"github.com/ecplan/ecplan/pkg/planner"
@@ -51,13 +50,10 @@ func destroyCommand() *cli.Command {
 	}
 }
 
-// writeFlags are those of commands that write to tenants.
+// writeFlags are those of commands that plan and carry out.
 func writeFlags() []cli.Flag {
-	return append(loadFlags(),
-		tenantFlag(), formatFlag("text", "json", "markdown", "html"), noColorFlag(), storeFlag(), forceFlag(), policyFlag(),
-		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "go on without asking"},
+	return append(runFlags(), forceFlag(), policyFlag(), onFailureFlag(),
 		&cli.IntFlag{Name: "parallel", Value: 4, Usage: "have at most `N` writes in flight"},
-		&cli.DurationFlag{Name: "build-limit", Value: 5 * time.Minute, Usage: "wait at most `TIME` for an Action to be built"},
 	)
 }
 
@@ -92,6 +88,9 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 			return err
 		}
 		defer unlock() //nolint:errcheck // the lock goes with the process in any case
+		if err := settleUnfinished(c, t, by); err != nil {
+			return err
+		}
 	}
 	p := fleet.PlanAll(c.Context, ts, version, o)
 	if saved != nil {
@@ -179,14 +178,15 @@ func applyOne(c *cli.Context, soft, hard context.Context, t *fleet.Target, p pla
 		return tr, exitDone
 	}
 	began := time.Now()
-	out, err := t.Apply(soft, p, fleet.ApplyOptions{
-		Tool: version, Who: by, Parallel: c.Int("parallel"), Poll: executor.Poll{Limit: c.Duration("build-limit")},
-		Hard: hard, Progress: progress(streams(c).Err, p.Tenant), Now: time.Now,
-	})
+	out, err := t.Apply(soft, p, applyOptions(c, t, by, hard))
 	tr.Seconds = time.Since(began).Seconds()
 	if err != nil {
 		tr.Outcome, tr.Error = report.Refused, err.Error()
 		return tr, exitError
 	}
-	return finished(tr, p, out)
+	tr, code := finished(tr, p, out)
+	if code == exitChanged && c.String("on-failure") == onFailureRollback {
+		return takeBack(hard, c, t, tr, by)
+	}
+	return tr, code
 }
