@@ -88,6 +88,7 @@ type section struct {
 	// Tally says in short what happens here: "5 to create, 1 to change".
 	Tally string
 	Class string   // as tableRow.Class
+	Lead  []string // what is special about it
 	Error []string // why there is nothing to show, or what went wrong
 	Cards []card
 	// Notices are hazards, as cards whose titles name them.
@@ -151,7 +152,7 @@ const (
 // shape tells whether two sections can be shown as one: all but the texts of
 // fields and sentences.
 func (s *section) shape() []string {
-	out := append([]string{s.Class, s.Tally}, s.Error...)
+	out := append(append([]string{s.Class, s.Tally}, s.Lead...), s.Error...)
 	out = append(append(out, "same"), s.Same...)
 	for _, cards := range [][]card{s.Cards, s.Notices} {
 		out = append(out, "cards")

@@ -78,12 +78,20 @@ var classicNotice = kind.Notice{
 	Detail:  "Auth0 has since built a second one in. Okta called the first deprecated in 2025-11; it goes on working.",
 }
 
+var built = &kind.Await{
+	What: "the Action to be built and deployed", Path: []any{"actions", "actions", manifest.Ref(action, "id")},
+	Done: map[string]any{"status": "built"}, Fail: map[string]any{"status": "failed"},
+}
+
 // firstApply is the guide's set-up on a tenant that has none of it.
 func firstApply(name, domain string) planner.TenantPlan {
 	gone := "not on the tenant"
 	bind := step(action, "binding", kind.Bind, "not in the flow of post-login", "takes the Action out of the flow",
 		add("bind.position", "last"))
-	bind.Guard = &kind.Guard{What: "the order of the Actions bound to post-login"}
+	bind.Guard = &kind.Guard{
+		What: "the order of the Actions bound to post-login", Pick: "action.id", Want: []any{"a1"},
+		Read: kind.Read{Path: "actions/triggers/post-login/bindings", List: "bindings"},
+	}
 	create := step(action, "", kind.Create, gone, "deletes the Action",
 		program(add("code", actionCode)),
 		add("name", "express_configure_postlogin_action"),
@@ -92,7 +100,7 @@ func firstApply(name, domain string) planner.TenantPlan {
 		secret("secrets.EXPRESS_CONFIGURE_API_IDENTIFIER", "add", identifier, ""),
 		secret("secrets.SERVICE_INIT_LOGIN_URL", "add", "https://crm.acme.example/login", ""),
 		secret("secrets.TENANT_DOMAIN", "add", "https://"+domain, ""))
-	create.Await = &kind.Await{What: "the Action to be built and deployed"}
+	create.Await = built
 	return planner.TenantPlan{Tenant: name, Domain: domain, Steps: []kind.Step{
 		step(api, "", kind.Create, gone, "deletes the API",
 			add("allow_offline_access", false),
@@ -151,7 +159,7 @@ func updates(name, domain string) planner.TenantPlan {
 	newCode = strings.Replace(newCode, "    return;\n", "    return; // not ours\n", 1)
 	deploy := step(action, "deployment", kind.Deploy, "the new draft must run at login", "")
 	deploy.Undo = kind.Undo{Effect: kind.Exact, How: "deploys version 3 again, with its code and its secrets' values"}
-	deploy.Await = &kind.Await{What: "the Action to be built and deployed"}
+	deploy.Await = built
 	draft := step(action, "", kind.Update, why, "deploys version 3 again, with its code and its secrets' values",
 		program(from("code", actionCode, newCode)),
 		add("dependencies.lodash", "4.17.21"),
@@ -203,7 +211,7 @@ func rotation(name, domain string) planner.TenantPlan {
 
 func destruction(name, domain string) planner.TenantPlan {
 	gone := "no longer wanted"
-	return planner.TenantPlan{Tenant: name, Domain: domain, Unchanged: []string{tenant}, Steps: []kind.Step{
+	return planner.TenantPlan{Tenant: name, Domain: domain, Mode: planner.Destroy, Unchanged: []string{tenant}, Steps: []kind.Step{
 		step(action, "binding", kind.Unbind, gone, "puts the Action back in its place", drop("bind.position", "last")),
 		undo(needing(step(action, "", kind.Delete, gone, "", program(drop("code", actionCode)), drop("name", "express_configure_postlogin_action")), kind.StepID(action, "binding")),
 			kind.NewID, "creates the Action again, without the values of its secrets"),
@@ -215,18 +223,36 @@ func destruction(name, domain string) planner.TenantPlan {
 	}}
 }
 
+// drift is a plan of which the tenant changed one part and the manifest another.
 func drift(name, domain string) planner.TenantPlan {
-	return planner.TenantPlan{Tenant: name, Domain: domain, Unchanged: []string{client, api, role}, Steps: []kind.Step{
-		step(grant, "", kind.Update, "drift: changed on the tenant since run 20261120T101500Z-"+name+"-4f2a", "puts the former values back",
-			set(from("scope", append([]any{"delete:connections"}, grantScopes...), grantScopes))),
-		step(tenant, "", kind.Update, "manifest changed", "puts the former values back", add("flags.enable_client_connections", false)),
-	}, Notices: []kind.Notice{{ID: "grant-widened", Address: grant, Level: kind.Warn, Summary: "Somebody granted delete:connections to the OIN client"}}}
+	granted := step(grant, "", kind.Update, "drift: changed on the tenant since run 20261120T101500Z-"+name+"-4f2a", "puts the former values back",
+		set(from("scope", append([]any{"delete:connections"}, grantScopes...), grantScopes)))
+	granted.Cause = kind.Drift
+	flag := step(tenant, "", kind.Update, "the manifest changed since run 20261120T101500Z-"+name+"-4f2a", "puts the former values back",
+		add("flags.enable_client_connections", false))
+	flag.Cause = kind.Declared
+	return planner.TenantPlan{Tenant: name, Domain: domain, Unchanged: []string{client, api, role}, Steps: []kind.Step{granted, flag},
+		Notices: []kind.Notice{{ID: "grant-widened", Address: grant, Level: kind.Warn, Summary: "Somebody granted delete:connections to the OIN client"}}}
+}
+
+// driftOnly is what plan --drift makes of it; another tenant has none.
+func driftOnly() *planner.Plan {
+	quiet := inLine("prod-us", "acme.us.auth0.com")
+	quiet.Notices = nil
+	return planOf(planner.DriftOnly(drift("prod-eu", "acme.eu.auth0.com")), planner.DriftOnly(quiet))
 }
 
 func planOf(ts ...planner.TenantPlan) *planner.Plan {
 	p := &planner.Plan{Format: planner.Format, Tool: "0.1.0", ManifestDigest: planner.Digest("manifest"), Tenants: ts}
 	p.Seal()
 	return p
+}
+
+// forced is the update with its refusal overridden.
+func forced() *planner.Plan {
+	t := updates("prod-eu", "acme.eu.auth0.com")
+	t.Forced = true
+	return planOf(t)
 }
 
 // fortyTenants is what a fleet looks like: most in line, some new, one drifted, one out of reach.
@@ -327,7 +353,8 @@ func plans() map[string]*planner.Plan {
 	}
 	return map[string]*planner.Plan{
 		"nothing": one(inLine), "first": one(firstApply), "update": one(updates), "rotation": one(rotation),
-		"destroy": one(destruction), "drift": one(drift), "forty": fortyTenants(),
+		"destroy": one(destruction), "drift": one(drift), "drift-only": driftOnly(), "forty": fortyTenants(),
+		"forced": forced(),
 	}
 }
 

@@ -23,7 +23,7 @@ func grouped(p *planner.Plan, lim limits) []group {
 	var out []group
 	for i := range p.Tenants {
 		t := &p.Tenants[i]
-		s := planSection(t, lim, !spellsVariable(t))
+		s := planSection(t, lim, len(p.Tenants) > 1 && !spellsVariable(t))
 		key := planner.Digest(s.shape())
 		j, ok := at[key]
 		if !ok {
@@ -35,7 +35,7 @@ func grouped(p *planner.Plan, lim limits) []group {
 		out[j].sections = append(out[j].sections, s)
 	}
 	for i, g := range out {
-		if len(g.tenants) == 1 { // nothing to compare: the values as they are
+		if len(g.tenants) == 1 && len(p.Tenants) > 1 { // nothing to compare: the values as they are
 			out[i].sections[0] = planSection(&p.Tenants[g.tenants[0]], lim, false)
 		}
 	}

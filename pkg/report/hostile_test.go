@@ -45,8 +45,8 @@ var hostile = map[string]string{
 	"xml":        "]]></failure><testcase name=\"x\"/> &amp; &#0; \x0b\ufffe",
 	"json":       "\",\"tenants\":[],\"x\":\"",
 	"secret":     "(sensitive #1) (known after apply)",
-	"long":       strings.Repeat("A", 100<<10),
-	"long lines": strings.Repeat(strings.Repeat("B", 1000)+"\n", 100),
+	"long":       strings.Repeat("A", 10_000),
+	"long lines": strings.Repeat(strings.Repeat("B", 1000)+"\n", 10),
 	"padding":    "a" + strings.Repeat(" ", 300) + "+ create " + forged + strings.Repeat(" ", 300) + "Plan: 0 to create, 0 to change, 0 to destroy.",
 }
 
@@ -122,8 +122,7 @@ func TestTenMegabytes(t *testing.T) {
 	long := strings.Repeat("0123456789 abcdef ", 10<<20/18)
 	lines := strings.Repeat("0123456789 abcdef\n", 10<<20/18)
 	p := planOf(planner.TenantPlan{Tenant: "prod-eu", Domain: "acme.eu.auth0.com", Steps: []kind.Step{
-		step(action, "", kind.Update, "r", "u", program(from("code", lines, lines+"x\n")), program(add("code2", lines)), program(add("code3", long)),
-			add("name", long), from("description", long, long+"x")),
+		step(action, "", kind.Update, "r", "u", program(from("code", lines, lines+"x\n")), program(add("minified", long)), add("name", long)),
 	}})
 	for format := range extensions {
 		out := show(t, func(w *bytes.Buffer) error { return Plan(w, p, Options{Format: format}) })
@@ -133,7 +132,7 @@ func TestTenMegabytes(t *testing.T) {
 		if len(out) > 1<<20 {
 			t.Errorf("%s has %d bytes", format, len(out))
 		}
-		if format == Text && strings.Count(out, "10,485,756 characters, sha256") != 3 {
+		if format == Text && strings.Count(out, "10,485,756 characters, sha256") != 2 {
 			t.Errorf("the length is not told:\n%.3000s", out)
 		}
 	}

@@ -50,10 +50,13 @@ func writeJSON(w io.Writer, v any) error {
 // visibleJSON escapes what does not print: whoever looks at the file sees everything,
 // and whoever parses it gets the same value.
 func visibleJSON(b []byte) []byte {
+	if !bytes.ContainsFunc(b, hidden) {
+		return b
+	}
 	var out bytes.Buffer
 	for _, r := range string(b) {
 		switch {
-		case r == '\n' || printable(r):
+		case !hidden(r):
 			out.WriteRune(r)
 		case r > 0xffff:
 			hi, lo := utf16.EncodeRune(r)
@@ -64,3 +67,5 @@ func visibleJSON(b []byte) []byte {
 	}
 	return out.Bytes()
 }
+
+func hidden(r rune) bool { return (r < ' ' || r > '~') && r != '\n' && !printable(r) }

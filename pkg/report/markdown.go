@@ -3,8 +3,6 @@ package report
 import (
 	"cmp"
 	"io"
-	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -171,7 +169,7 @@ func (m *markdownWriter) section(s *section, after int) {
 	if len(s.Tenants) > 1 {
 		head += " (" + count(len(s.Tenants), "tenant") + ", each)"
 	}
-	head += ": " + mdText(s.Tally) + "\n\n"
+	head += ": " + mdText(strings.Join(append([]string{s.Tally + stop(s.Tally)}, s.Lead...), " ")) + "\n\n"
 	for _, n := range s.Notes {
 		if n.Class == command {
 			head += "- " + mdCode(n.Text) + "\n"
@@ -339,15 +337,6 @@ func (m *markdownWriter) foot(d *document, o Options) {
 	}
 }
 
-// mdLink makes a link of a web address; anything else is shown as something to type.
-func mdLink(link string) string {
-	u, err := url.Parse(link)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || len(link) > 500 {
-		return mdCode(short(link, 300))
-	}
-	return "[" + mdCode(short(u.Host+u.Path, 80)) + "](<" + strings.NewReplacer("<", "%3C", ">", "%3E", "\\", "%5C").Replace(u.String()) + ">)"
-}
-
 // diffHead and diffLine lay a card out as lines of a diff, whose colours come from
 // the first column: + is new, - goes, ! changes.
 func diffHead(c *card) string {
@@ -391,55 +380,4 @@ func size(lines []string) int {
 		n += len(l) + 1
 	}
 	return n
-}
-
-var backticks = regexp.MustCompile("`+")
-
-// fenced puts lines into a code block whose fence is longer than any inside.
-func fenced(lines []string) string {
-	text := strings.Join(lines, "\n")
-	fence := "```"
-	for _, run := range backticks.FindAllString(text, -1) {
-		if len(run) >= len(fence) {
-			fence = run + "`"
-		}
-	}
-	return fence + "diff\n" + strings.TrimRight(text, "\n") + "\n" + fence + "\n"
-}
-
-// mdCode makes s a code span, in which nothing has a meaning: no mark-up, no HTML,
-// no mention, no reference to an issue.
-func mdCode(s string) string {
-	if s == "" {
-		return ""
-	}
-	fence := "`"
-	for _, run := range backticks.FindAllString(s, -1) {
-		if len(run) >= len(fence) {
-			fence = run + "`"
-		}
-	}
-	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
-		s = " " + s + " "
-	}
-	return fence + s + fence
-}
-
-// harmless is a word that has no meaning in any Markdown.
-var harmless = regexp.MustCompile(`^[\p{L}\p{N}'".,;:…–→│/()-]+$`)
-
-// mdText makes a sentence fit for Markdown: each word that could mean anything but
-// itself becomes a code span.
-func mdText(s string) string {
-	words := strings.Split(s, " ")
-	for i, w := range words {
-		core := strings.TrimRight(strings.TrimLeft(w, `("'`), `.,;:!?)"'`)
-		if core == "" || harmless.MatchString(core) && !strings.Contains(core, "//") &&
-			!strings.Contains(strings.ToLower(core), "www.") && strings.Count(w, ":") < 2 {
-			continue
-		}
-		at := strings.Index(w, core)
-		words[i] = w[:at] + mdCode(core) + w[at+len(core):]
-	}
-	return strings.Join(words, " ")
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,55 +9,6 @@ import (
 	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/planner"
 )
-
-// tally counts resources, not steps: an Action that is created, deployed and bound is one.
-type tally struct {
-	create, change, destroy, same int
-	lost, newID                   int // steps that can't be undone, or not with the same id
-	warnings, refusals            int // notices that nobody has acknowledged
-}
-
-func (t *tally) add(u tally) {
-	t.create, t.change, t.destroy, t.same = t.create+u.create, t.change+u.change, t.destroy+u.destroy, t.same+u.same
-	t.lost, t.newID = t.lost+u.lost, t.newID+u.newID
-	t.warnings, t.refusals = t.warnings+u.warnings, t.refusals+u.refusals
-}
-
-func (t tally) changes() int { return t.create + t.change + t.destroy }
-
-func (t tally) String() string {
-	return fmt.Sprintf("%s to create, %s to change, %s to destroy", thousands(t.create), thousands(t.change), thousands(t.destroy))
-}
-
-// risks says in few words what a reviewer must not miss.
-func (t tally) risks() []aside {
-	var out []aside
-	add := func(n int, text, class string) {
-		if n > 0 {
-			out = append(out, aside{text, class})
-		}
-	}
-	add(t.refusals, count(t.refusals, "refusal"), "error")
-	add(t.destroy, count(t.destroy, "resource")+" destroyed", "danger")
-	add(t.lost, count(t.lost, "step")+" can't be undone", "danger")
-	add(t.newID, count(t.newID, "step")+" undone only under a new id", "danger")
-	add(t.warnings, count(t.warnings, "warning"), "risk")
-	return out
-}
-
-func (t tally) class() string {
-	switch {
-	case t.refusals > 0:
-		return "error"
-	case t.destroy > 0 || t.lost > 0 || t.newID > 0:
-		return "danger"
-	case t.warnings > 0:
-		return "risk"
-	case t.changes() > 0:
-		return "change"
-	}
-	return "same"
-}
 
 // planDocument builds what people are shown of p.
 func planDocument(p *planner.Plan, lim limits) *document {
@@ -109,42 +59,22 @@ func planDocument(p *planner.Plan, lim limits) *document {
 	return d
 }
 
-func planHeadline(p *planner.Plan, total tally, changed, failed int) string {
-	all := len(p.Tenants)
-	var out string
-	switch {
-	case all == 0:
-		return "No tenants, so there is nothing to do."
-	case failed == all && all == 1:
-		return "No plan: see the error above."
-	case failed == all:
-		return "No plan: none of the tenants could be planned. See the errors above."
-	case total.changes() == 0:
-		out = "No changes. " + asDeclared(total.same)
-		if all > 1 {
-			out = fmt.Sprintf("No changes on %s. %s", count(all-failed, "tenant"), asDeclared(total.same))
-		}
+// leadOf says what is special about a tenant's plan.
+func leadOf(t *planner.TenantPlan) []string {
+	var out []string
+	switch t.Mode {
+	case "", planner.DriftReport: // the headline says it
+	case planner.Prune:
+		out = append(out, "Prune: what earlier runs created and the manifests no longer declare is deleted.")
+	case planner.Destroy:
+		out = append(out, "Destroy: all that earlier runs created is deleted.")
 	default:
-		out = "Plan: " + total.String()
-		if all > 1 {
-			out += fmt.Sprintf(", on %s of %s", thousands(changed), count(all, "tenant"))
-		}
-		out += "."
+		out = append(out, "Mode: "+short(t.Mode, maxName)+".")
 	}
-	if failed > 0 {
-		out += fmt.Sprintf(" %s could not be planned.", count(failed, "tenant"))
+	if t.Forced {
+		out = append(out, "Forced: refusals are overridden by --force.")
 	}
 	return out
-}
-
-func asDeclared(n int) string {
-	switch n {
-	case 0:
-		return "Nothing is declared for it."
-	case 1:
-		return "The one declared resource is as declared."
-	}
-	return fmt.Sprintf("All %s resources are as declared.", thousands(n))
 }
 
 func planRow(t *planner.TenantPlan, n tally, section int) tableRow {
@@ -161,42 +91,6 @@ func planRow(t *planner.TenantPlan, n tally, section int) tableRow {
 	}
 	r.Cells = []string{name, thousands(n.create), thousands(n.change), thousands(n.destroy), thousands(n.same), strings.Join(watch, ", ")}
 	return r
-}
-
-func tallyOf(t *planner.TenantPlan) tally {
-	n := tally{same: len(t.Unchanged)}
-	for _, group := range byAddress(t.Steps) {
-		switch actionOf(group) {
-		case "create":
-			n.create++
-		case "delete":
-			n.destroy++
-		case "replace":
-			n.create++
-			n.destroy++
-		default:
-			n.change++
-		}
-		for _, s := range group {
-			switch s.Undo.Effect {
-			case kind.None:
-				n.lost++
-			case kind.NewID:
-				n.newID++
-			case kind.Exact:
-			}
-		}
-	}
-	for _, x := range t.Notices {
-		switch {
-		case x.Acknowledged != "":
-		case x.Level == kind.Refusal:
-			n.refusals++
-		case x.Level == kind.Warn:
-			n.warnings++
-		}
-	}
-	return n
 }
 
 // byAddress returns the steps of each resource, resources in the order of their first step.
@@ -267,6 +161,7 @@ func planSection(t *planner.TenantPlan, lim limits, generic bool) section {
 	if n.changes() == 0 {
 		s.Tally = "No changes. " + asDeclared(n.same)
 	}
+	s.Lead = leadOf(t)
 	waiting := waiters(t.Steps)
 	for _, steps := range byAddress(t.Steps) {
 		s.Cards = append(s.Cards, v.resource(steps, waiting))
@@ -274,7 +169,7 @@ func planSection(t *planner.TenantPlan, lim limits, generic bool) section {
 	notices := slices.Clone(t.Notices)
 	slices.SortStableFunc(notices, func(a, b kind.Notice) int { return urgency(a) - urgency(b) })
 	for _, x := range notices {
-		s.Notices = append(s.Notices, v.notice(x))
+		s.Notices = append(s.Notices, v.notice(x, t.Forced))
 	}
 	for _, a := range t.Unchanged {
 		s.Same = append(s.Same, short(a, maxName))
@@ -413,7 +308,7 @@ func urgency(n kind.Notice) int {
 	return 3
 }
 
-func (v values) notice(n kind.Notice) card {
+func (v values) notice(n kind.Notice, forced bool) card {
 	c := card{Mark: "!", Action: n.Level, Verb: short(n.Level, maxName), Title: short(n.ID, maxName), Aside: short(n.Address, maxName), Class: n.Level}
 	if n.Level == kind.Info {
 		c.Mark = "i"
@@ -427,7 +322,7 @@ func (v values) notice(n kind.Notice) card {
 	if n.Acknowledged != "" {
 		c.Class, c.Mark = "acknowledged", "✓"
 		c.Lines = append(c.Lines, line{Label: "acknowledged", Text: v.text(n.Acknowledged, maxSentence), Class: meta})
-	} else if n.Level == kind.Refusal {
+	} else if n.Level == kind.Refusal && !forced {
 		c.Lines = append(c.Lines, line{Label: "to go on", Class: meta,
 			Text: "acknowledge it with a reason, as metadata.acknowledge." + c.Title + " of the resource"})
 	}

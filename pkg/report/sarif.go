@@ -146,7 +146,7 @@ func tenantFindings(t *planner.TenantPlan, o Options) []finding {
 		var reasons, fields []string
 		for _, s := range steps {
 			reasons = append(reasons, short(s.Reason, maxSentence))
-			if strings.HasPrefix(s.Reason, "drift") {
+			if s.Cause == kind.Drift || s.Cause == kind.Both {
 				f.rule = "drift"
 			}
 			for _, c := range s.Changes {

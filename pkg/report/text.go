@@ -101,6 +101,12 @@ func (t *textWriter) plainIf(plain bool) func(...any) string {
 func (t *textWriter) section(s *section, only bool) {
 	t.prose(0, "", sectionTitle(s), t.bold)
 	t.newline()
+	for _, l := range s.Lead {
+		t.prose(2, "", l, t.warn)
+	}
+	if len(s.Lead) > 0 {
+		t.newline()
+	}
 	for i, e := range s.Error {
 		t.prose(2, map[bool]string{true: t.bad("✗ "), false: "  "}[i == 0], e, nil)
 	}
