@@ -277,6 +277,12 @@ func (c *call) checkClient(cl *client) *answer {
 	if str(o["organization_require_behavior"]) == "post_login_prompt" && o["oidc_conformant"] != true {
 		return c.invalidBody("organization_require_behavior post_login_prompt requires oidc_conformant to be true.") // OAS ClientOrganizationRequireBehaviorEnum; wording UNCONFIRMED
 	}
+	if org, _ := o["default_organization"].(obj); org != nil && str(org["organization_id"]) != "" {
+		if _, found := c.t.organizations.get(str(org["organization_id"])); !found {
+			// REC-tf ClientWithDefaultOrganization #53 is a 400 whose text the recorder lost.
+			return c.invalidBody("The organization of default_organization does not exist.")
+		}
+	}
 	if o["is_first_party"] == false && (o["organization_usage"] != nil || o["organization_require_behavior"] != nil) {
 		a := failure(http.StatusForbidden, "operation_not_supported", "Organizations are only available to first party clients on user-based flows. Properties organization_usage and organization_require_behavior must be unset for third party clients.") // OAS
 		return &a

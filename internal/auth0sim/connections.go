@@ -62,8 +62,13 @@ func (c *call) createConnection() answer {
 	return created(c.showConnection(con))
 }
 
-// checkOptions holds the rules about options that were recorded (facts, recorded §10).
+// checkOptions holds the rules about a connection's settings that were recorded
+// (facts, recorded §10).
 func (c *call) checkOptions(strategy string, o obj) *answer {
+	if o["cross_app_access_requesting_app"] != nil && strategy != "oidc" && strategy != "okta" { // which strategies can is UNCONFIRMED
+		a := badRequest("operation_not_supported", "Cross App Access Requesting App is not supported for this connection.")
+		return &a
+	}
 	options, _ := o["options"].(obj)
 	attributes, _ := options["attributes"].(obj)
 	if strategy != "auth0" || attributes == nil {
@@ -75,23 +80,25 @@ func (c *call) checkOptions(strategy string, o obj) *answer {
 	if options["requires_username"] != nil {
 		return c.invalidBody("Cannot set both options.attributes and options.requires_username")
 	}
-	active := 0
+	var active []string
 	for _, name := range sortedKeys(attributes) {
 		a, _ := attributes[name].(obj)
-		id, _ := a["identifier"].(obj)
-		signup, _ := a["signup"].(obj)
-		if truth(id["active"]) {
-			active++
-			if status := str(signup["status"]); signup != nil && status != "" && status != "required" && len(attributes) == 1 {
-				return c.invalidBody("attribute " + name + " must also be required on signup") // REC-tf ConnectionOptionsAttrInactiveSignUpNegative
-			}
+		if id, _ := a["identifier"].(obj); truth(id["active"]) {
+			active = append(active, name)
 		}
 		if unique, given := a["unique"].(bool); name == "email" && given && !unique && c.route.method == http.MethodPatch {
 			return c.invalidBody("cannot add non-unique email attribute") // REC-tf ConnectionAddEmailAttributeNonUnique
 		}
 	}
-	if active == 0 {
+	if len(active) == 0 {
 		return c.invalidBody("attributes must contain one active identifier")
+	}
+	if len(active) == 1 { // REC-tf ConnectionOptionsAttrInactiveSignUpNegative; for one of several it is UNCONFIRMED
+		a, _ := attributes[active[0]].(obj)
+		signup, _ := a["signup"].(obj)
+		if status := str(signup["status"]); status != "" && status != "required" {
+			return c.invalidBody("attribute " + active[0] + " must also be required on signup")
+		}
 	}
 	return nil
 }

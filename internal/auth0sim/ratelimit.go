@@ -97,7 +97,7 @@ func (b *bucket) take(now time.Time) (taken bool, left int, full time.Time) {
 		b.at = now
 	}
 	if steps := now.Sub(b.at) / b.step; steps > 0 {
-		b.left = min(b.burst, b.left+b.perSecond*(steps * b.step).Seconds())
+		b.left = min(b.burst, b.left+b.perSecond*(steps*b.step).Seconds())
 		b.at = b.at.Add(steps * b.step)
 	}
 	if b.left >= 1 {
