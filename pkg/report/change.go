@@ -154,7 +154,7 @@ func (v values) whole(l line, tree any) []line {
 	}
 	list, isList := tree.([]any)
 	m, isMap := tree.(map[string]any)
-	if width(text) <= maxInline || !isList && !(isMap && !placeholder(m)) {
+	if width(text) <= maxInline || !isList && (!isMap || placeholder(m)) {
 		l.Text = text
 		return []line{l}
 	}

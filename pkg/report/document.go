@@ -2,6 +2,7 @@ package report
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -159,7 +160,7 @@ func (s *section) shape() []string {
 		for _, c := range cards {
 			out = append(out, "card", c.Mark, c.Verb, c.Title, c.Risk, c.Class)
 			for _, l := range c.Lines {
-				out = append(out, "line", l.Mark, string(rune('0'+l.Depth)), l.Label, string(l.Class))
+				out = append(out, "line", l.Mark, strconv.Itoa(l.Depth), l.Label, string(l.Class))
 				if l.Class == code || l.Class == hunk || l.Class == part {
 					out = append(out, l.Text)
 				}
@@ -238,8 +239,10 @@ func mergeLine(all []section, l line, of func(*section) line) []line {
 			for _, v := range vs[i:] {
 				rest += len(v.tenants)
 			}
-			out = append(out, line{Depth: l.Depth + 1, Class: prose,
-				Text: "and " + count(rest, "more tenant") + "; --tenant shows one"})
+			out = append(out, line{
+				Depth: l.Depth + 1, Class: prose,
+				Text: "and " + count(rest, "more tenant") + "; --tenant shows one",
+			})
 			break
 		}
 		out = append(out, line{Depth: l.Depth + 1, Class: field, Label: some(v.tenants, 3), Text: v.text, Note: v.note})

@@ -136,8 +136,10 @@ func firstApply(name, domain string) planner.TenantPlan {
 		step(tenant, "", kind.Update, "differs from the manifest", "puts the former values back",
 			from("flags.use_scope_descriptions_for_consent", false, true)),
 	}, Notices: []kind.Notice{
-		{ID: "other-actions", Address: action, Level: kind.Warn, Summary: "1 other Action runs at post-login, before this one: audit",
-			Detail: "An Action that denies the login, or calls api.redirect, keeps this one from running."},
+		{
+			ID: "other-actions", Address: action, Level: kind.Warn, Summary: "1 other Action runs at post-login, before this one: audit",
+			Detail: "An Action that denies the login, or calls api.redirect, keeps this one from running.",
+		},
 		classicNotice,
 	}}
 }
@@ -189,8 +191,10 @@ func updates(name, domain string) planner.TenantPlan {
 			"1 other Action stays bound: audit."), kind.StepID(action, "deployment")),
 		keeping(update(tenant, from("flags.use_scope_descriptions_for_consent", false, true)), "12 other entries in flags that the manifest does not name stay: a, b, c, d, e, f, g, h and 4 more."),
 	}, Notices: []kind.Notice{
-		{ID: "secret-loss", Address: action, Level: kind.Refusal, Summary: "Writing the secrets would lose 1 secret that the manifest does not declare: OLD",
-			Detail: "Auth0 replaces an Action's secrets as a whole, and the value of one that is not sent can't be read back."},
+		{
+			ID: "secret-loss", Address: action, Level: kind.Refusal, Summary: "Writing the secrets would lose 1 secret that the manifest does not declare: OLD",
+			Detail: "Auth0 replaces an Action's secrets as a whole, and the value of one that is not sent can't be read back.",
+		},
 		{ID: "other-actions", Address: action, Level: kind.Warn, Summary: "1 other Action runs at post-login", Acknowledged: "audit only writes a log line"},
 		classicNotice,
 	}}
@@ -231,8 +235,10 @@ func drift(name, domain string) planner.TenantPlan {
 	flag := step(tenant, "", kind.Update, "the manifest changed since run 20261120T101500Z-"+name+"-4f2a", "puts the former values back",
 		add("flags.enable_client_connections", false))
 	flag.Cause = kind.Declared
-	return planner.TenantPlan{Tenant: name, Domain: domain, Unchanged: []string{client, api, role}, Steps: []kind.Step{granted, flag},
-		Notices: []kind.Notice{{ID: "grant-widened", Address: grant, Level: kind.Warn, Summary: "Somebody granted delete:connections to the OIN client"}}}
+	return planner.TenantPlan{
+		Tenant: name, Domain: domain, Unchanged: []string{client, api, role}, Steps: []kind.Step{granted, flag},
+		Notices: []kind.Notice{{ID: "grant-widened", Address: grant, Level: kind.Warn, Summary: "Somebody granted delete:connections to the OIN client"}},
+	}
 }
 
 // driftOnly is what plan --drift makes of it; another tenant has none.
@@ -262,8 +268,10 @@ func fortyTenants() *planner.Plan {
 		name, domain := fmt.Sprintf("acme-%02d", i), fmt.Sprintf("acme-%02d.eu.auth0.com", i)
 		switch {
 		case i == 7:
-			ts = append(ts, planner.TenantPlan{Tenant: name, Domain: domain,
-				Error: "Reading the clients of acme-07 was refused: 403 insufficient_scope, expected any of: read:clients.\nGrant read:clients to the Machine-to-Machine application."})
+			ts = append(ts, planner.TenantPlan{
+				Tenant: name, Domain: domain,
+				Error: "Reading the clients of acme-07 was refused: 403 insufficient_scope, expected any of: read:clients.\nGrant read:clients to the Machine-to-Machine application.",
+			})
 		case i == 12:
 			ts = append(ts, drift(name, domain))
 		case i == 30:
@@ -339,8 +347,10 @@ func mixedRun() RunReport {
 
 func diagnostics() manifest.Diagnostics {
 	return manifest.Diagnostics{
-		{Severity: manifest.Error, Pos: manifest.Position{File: "tenants.yaml", Line: 3, Column: 8}, Address: "Tenant/prod-eu", Path: "spec.domain",
-			Summary: "the domain has a path", Detail: "A domain is a host name such as acme.eu.auth0.com.\nLeave out what follows the first slash."},
+		{
+			Severity: manifest.Error, Pos: manifest.Position{File: "tenants.yaml", Line: 3, Column: 8}, Address: "Tenant/prod-eu", Path: "spec.domain",
+			Summary: "the domain has a path", Detail: "A domain is a host name such as acme.eu.auth0.com.\nLeave out what follows the first slash.",
+		},
 		{Severity: manifest.Warning, Pos: manifest.Position{File: "with space/ä.yaml", Line: 1, Column: 1}, Summary: "nothing refers to this role"},
 		{Severity: manifest.Error, Summary: "there are no manifests in the folder"},
 	}

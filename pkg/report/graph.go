@@ -35,7 +35,7 @@ func Resources(rs []*manifest.Resource) Chart {
 	}
 	for i, r := range rs {
 		needed := map[int]bool{}
-		for _, a := range append(manifest.Refs(map[string]any(r.Spec)), r.Meta.After...) {
+		for _, a := range append(manifest.Refs(r.Spec), r.Meta.After...) {
 			if j, ok := at[a]; ok && j != i && !needed[j] {
 				needed[j] = true
 				c.Edges = append(c.Edges, [2]int{j, i})

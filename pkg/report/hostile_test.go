@@ -317,8 +317,10 @@ func TestNoSecretIsShown(t *testing.T) {
 		add("other", "prefix "+canary))
 	s.Before, s.After = map[string]any{"secrets": canary + "-before"}, map[string]any{"secrets": map[string]any{"A": canary}}
 	s.Request.Body = map[string]any{"secrets": []any{map[string]any{"name": "A", "value": canary}}}
-	p := planOf(planner.TenantPlan{Tenant: "prod-eu", Domain: "acme.eu.auth0.com", Steps: []kind.Step{s},
-		Notices: []kind.Notice{{ID: "x", Level: kind.Warn, Summary: canary, Detail: canary, Acknowledged: canary}}, Error: ""})
+	p := planOf(planner.TenantPlan{
+		Tenant: "prod-eu", Domain: "acme.eu.auth0.com", Steps: []kind.Step{s},
+		Notices: []kind.Notice{{ID: "x", Level: kind.Warn, Summary: canary, Detail: canary, Acknowledged: canary}}, Error: "",
+	})
 	before := planner.Digest(p)
 	for format := range extensions {
 		out := show(t, func(w *bytes.Buffer) error { return Plan(w, p, Options{Format: format}) })

@@ -87,8 +87,10 @@ func planSuites(p *planner.Plan, o Options) []junitSuite {
 			s.Cases = append(s.Cases, junitCase{Class: s.Name, Name: "plan", Error: &junitFailure{Message: "the tenant could not be planned", Type: "error", Text: text}})
 		}
 		for _, f := range tenantFindings(t, o) {
-			s.Cases = append(s.Cases, junitCase{Class: s.Name, Name: f.address, File: short(f.pos.File, 4*maxName), Line: f.pos.Line,
-				Failure: &junitFailure{Message: f.message, Type: f.rule, Text: at(f.pos) + f.detail}})
+			s.Cases = append(s.Cases, junitCase{
+				Class: s.Name, Name: f.address, File: short(f.pos.File, 4*maxName), Line: f.pos.Line,
+				Failure: &junitFailure{Message: f.message, Type: f.rule, Text: at(f.pos) + f.detail},
+			})
 		}
 		for _, a := range t.Unchanged {
 			s.Cases = append(s.Cases, junitCase{Class: s.Name, Name: short(a, maxName)})

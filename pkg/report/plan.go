@@ -323,8 +323,10 @@ func (v values) notice(n kind.Notice, forced bool) card {
 		c.Class, c.Mark = "acknowledged", "✓"
 		c.Lines = append(c.Lines, line{Label: "acknowledged", Text: v.text(n.Acknowledged, maxSentence), Class: meta})
 	} else if n.Level == kind.Refusal && !forced {
-		c.Lines = append(c.Lines, line{Label: "to go on", Class: meta,
-			Text: "acknowledge it with a reason, as metadata.acknowledge." + c.Title + " of the resource"})
+		c.Lines = append(c.Lines, line{
+			Label: "to go on", Class: meta,
+			Text: "acknowledge it with a reason, as metadata.acknowledge." + c.Title + " of the resource",
+		})
 	}
 	return c
 }

@@ -105,8 +105,10 @@ func runDocument(r RunReport) *document {
 		if len(t.Steps) > 0 {
 			steps = fmt.Sprintf("%s of %s", thousands(done), thousands(len(t.Steps)))
 		}
-		d.Table.Rows = append(d.Table.Rows, tableRow{Section: i, Class: outcomeClass(t.Outcome),
-			Cells: []string{short(t.Tenant, maxName), outcomeWords(t.Outcome), steps, seconds(t.Seconds), short(t.Run, maxName)}})
+		d.Table.Rows = append(d.Table.Rows, tableRow{
+			Section: i, Class: outcomeClass(t.Outcome),
+			Cells: []string{short(t.Tenant, maxName), outcomeWords(t.Outcome), steps, seconds(t.Seconds), short(t.Run, maxName)},
+		})
 	}
 	d.Headline = runHeadline(r, ends)
 	d.Risk = ends[Failed]+ends[RolledBack]+ends[Refused] > 0

@@ -95,8 +95,10 @@ var findingRules = []sarifRule{
 func diagnosticFindings(ds manifest.Diagnostics) []finding {
 	out := make([]finding, 0, len(ds))
 	for _, d := range ds {
-		f := finding{rule: "manifest", level: "error", pos: d.Pos, address: short(d.Address, maxName),
-			message: short(d.Summary, maxSentence), detail: strings.Join(block(d.Detail, maxDetail), "\n")}
+		f := finding{
+			rule: "manifest", level: "error", pos: d.Pos, address: short(d.Address, maxName),
+			message: short(d.Summary, maxSentence), detail: strings.Join(block(d.Detail, maxDetail), "\n"),
+		}
 		if d.Severity == manifest.Warning {
 			f.level = "warning"
 		}
@@ -114,15 +116,19 @@ func planFindings(p *planner.Plan, o Options) []finding {
 		t := &p.Tenants[i]
 		name := short(t.Tenant, maxName)
 		if t.Error != "" {
-			out = append(out, finding{rule: "no-plan", level: "error", tenant: name, pos: o.position(t.Tenant, "Tenant/"+t.Tenant),
-				message: name + " could not be planned", detail: strings.Join(block(t.Error, maxDetail), "\n")})
+			out = append(out, finding{
+				rule: "no-plan", level: "error", tenant: name, pos: o.position(t.Tenant, "Tenant/"+t.Tenant),
+				message: name + " could not be planned", detail: strings.Join(block(t.Error, maxDetail), "\n"),
+			})
 		}
 		out = append(out, tenantFindings(t, o)...)
 		for _, n := range t.Notices {
 			if n.Acknowledged == "" && n.Level != kind.Info {
-				out = append(out, finding{rule: "notice", level: map[string]string{kind.Refusal: "error"}[n.Level], tenant: name,
+				out = append(out, finding{
+					rule: "notice", level: map[string]string{kind.Refusal: "error"}[n.Level], tenant: name,
 					address: short(n.Address, maxName), pos: o.position(t.Tenant, n.Address),
-					message: name + ": " + short(n.ID, maxName) + ": " + short(n.Summary, maxSentence), detail: strings.Join(block(n.Detail, maxDetail), "\n")})
+					message: name + ": " + short(n.ID, maxName) + ": " + short(n.Summary, maxSentence), detail: strings.Join(block(n.Detail, maxDetail), "\n"),
+				})
 			}
 		}
 	}
@@ -141,8 +147,10 @@ func tenantFindings(t *planner.TenantPlan, o Options) []finding {
 	var out []finding
 	for _, steps := range byAddress(t.Steps) {
 		address := steps[0].Address
-		f := finding{rule: "difference", level: "warning", tenant: short(t.Tenant, maxName),
-			address: short(address, maxName), pos: o.position(t.Tenant, address)}
+		f := finding{
+			rule: "difference", level: "warning", tenant: short(t.Tenant, maxName),
+			address: short(address, maxName), pos: o.position(t.Tenant, address),
+		}
 		var reasons, fields []string
 		for _, s := range steps {
 			reasons = append(reasons, short(s.Reason, maxSentence))
@@ -167,8 +175,10 @@ func writeSARIF(w io.Writer, fs []finding) error {
 		if f.detail != "" {
 			text += "\n" + f.detail
 		}
-		r := sarifResult{RuleID: f.rule, Level: cmp.Or(f.level, "warning"), Message: sarifText{text},
-			Fingerprints: map[string]string{"ecplan/v1": planner.Digest([]string{f.rule, f.tenant, f.address, f.message})}}
+		r := sarifResult{
+			RuleID: f.rule, Level: cmp.Or(f.level, "warning"), Message: sarifText{text},
+			Fingerprints: map[string]string{"ecplan/v1": planner.Digest([]string{f.rule, f.tenant, f.address, f.message})},
+		}
 		if f.pos.File != "" {
 			p := sarifPhysical{Artifact: sarifArtifact{fileURI(f.pos.File)}}
 			if f.pos.Line > 0 {

@@ -3,6 +3,7 @@ package report
 import (
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fatih/color"
@@ -227,7 +228,7 @@ func (l line) column() string {
 	if l.Class == danger {
 		return string(meta)
 	}
-	return string(l.Class) + string(rune('0'+l.Depth))
+	return string(l.Class) + strconv.Itoa(l.Depth)
 }
 
 func (a alignment) pad(l line) string {
