@@ -53,7 +53,9 @@ func PlanRollback(ctx context.Context, t Tenant, past Past, force bool) (*Rollba
 	for _, address := range b.order {
 		b.judge(address)
 	}
+	b.relate()
 	b.keepWhatIsNeeded()
+	b.arrange()
 	for _, address := range b.order {
 		if err := b.plan(address); err != nil {
 			return nil, fmt.Errorf("planning to take back %s: %w", address, err)
@@ -75,8 +77,9 @@ type back struct {
 	*Past
 	force  bool
 	out    *Rollback
-	order  []string               // addresses, each before what it needs
-	needs  map[string][]string    // addresses that an address's steps need
+	order  []string               // addresses, in the order in which they are taken back
+	needs  map[string][]string    // by address: those of objects that its own refers to
+	after  map[string][]string    // by address: those that must be taken back before it
 	done   map[string][]kind.Step // their done steps, in the order in which they were begun
 	revert map[string][]kind.Step // those to be taken back
 	left   map[string]bool        // addresses that are left alone
@@ -107,37 +110,7 @@ func (b *back) collect() {
 		}
 		b.done[s.Address] = append(b.done[s.Address], b.filled(s))
 	}
-	address := map[string]string{}
-	for _, s := range b.Plan.Steps {
-		address[s.ID] = s.Address
-	}
-	b.needs = map[string][]string{}
-	for _, s := range b.Plan.Steps {
-		for _, n := range s.Needs {
-			if n := address[n]; n != s.Address {
-				b.needs[s.Address] = append(b.needs[s.Address], n)
-			}
-		}
-	}
 	slices.SortFunc(b.order, func(x, y string) int { return first[y] - first[x] })
-	b.order = dependentsFirst(b.order, b.needs)
-}
-
-// dependentsFirst moves addresses behind those that need them and keeps their order else.
-func dependentsFirst(order []string, needs map[string][]string) []string {
-	rest, out := slices.Clone(order), make([]string, 0, len(order))
-	for len(rest) > 0 {
-		next := 0 // in a circle, which no plan has, the order stays as it was
-		for i, a := range rest {
-			if !slices.ContainsFunc(rest, func(other string) bool { return other != a && slices.Contains(needs[other], a) }) {
-				next = i
-				break
-			}
-		}
-		out = append(out, rest[next])
-		rest = slices.Delete(rest, next, next+1)
-	}
-	return out
 }
 
 func (b *back) seq(id string) int {
@@ -171,6 +144,9 @@ func (b *back) judge(address string) {
 			b.leave(Left{Address: address, Step: s.ID, Why: "somebody changed it since the run", Otherwise: f.Otherwise})
 		default:
 			b.revert[address] = append(b.revert[address], s)
+			for _, what := range s.Undo.Lost {
+				b.out.Lost = append(b.out.Lost, Lost{Address: address, Step: s.ID, Why: what})
+			}
 		}
 	}
 	if b.left[address] && slices.ContainsFunc(b.done[address], func(s kind.Step) bool { return s.Made() }) {
@@ -183,21 +159,101 @@ func (b *back) leave(l Left) {
 	b.out.Left = append(b.out.Left, l)
 }
 
-// keepWhatIsNeeded leaves alone what something needs that is left alone: deleting it
-// would break the other.
-func (b *back) keepWhatIsNeeded() {
-	for _, a := range b.order {
-		if !b.left[a] {
-			continue
+// relate tells which objects refer to which. Steps that delete need those that delete
+// what refers to them; all others need those that bring about what they refer to.
+func (b *back) relate() {
+	steps := map[string]kind.Step{}
+	for _, s := range b.Plan.Steps {
+		steps[s.ID] = s
+	}
+	b.needs, b.after = map[string][]string{}, map[string][]string{}
+	for _, s := range b.Plan.Steps {
+		for _, n := range s.Needs {
+			t := steps[n]
+			if t.Address == s.Address {
+				continue
+			}
+			if s.Guard != nil && t.Guard != nil && s.Guard.Read.Key() == t.Guard.Read.Key() {
+				b.after[t.Address] = append(b.after[t.Address], s.Address) // the last one goes first
+				continue
+			}
+			from, to := s.Address, t.Address
+			if b.has(s.Address, func(s kind.Step) bool { return s.Removed() }) {
+				from, to = to, from
+			}
+			b.needs[from] = append(b.needs[from], to)
 		}
-		for _, n := range b.needs[a] {
-			made := slices.ContainsFunc(b.revert[n], func(s kind.Step) bool { return s.Made() })
-			if made && !b.left[n] {
-				delete(b.revert, n)
-				b.leave(Left{Address: n, Step: n, Why: a + ", which is left alone, needs it"})
+	}
+}
+
+// has says whether one of the done steps on an address is of a sort.
+func (b *back) has(address string, sort func(kind.Step) bool) bool {
+	return slices.ContainsFunc(b.done[address], sort)
+}
+
+// keepWhatIsNeeded leaves alone what something refers to that is left alone: deleting
+// it would break the other.
+func (b *back) keepWhatIsNeeded() {
+	for again := true; again; {
+		again = false
+		for _, a := range b.order {
+			if !b.left[a] {
+				continue
+			}
+			for _, n := range b.needs[a] {
+				made := slices.ContainsFunc(b.revert[n], func(s kind.Step) bool { return s.Made() })
+				if made && !b.left[n] {
+					delete(b.revert, n)
+					b.leave(Left{Address: n, Step: n, Why: a + ", which is left alone, needs it"})
+					again = true
+				}
 			}
 		}
 	}
+}
+
+// arrange puts the addresses in an order in which they can be taken back: what is
+// deleted goes after all that refers to it, anything else comes before.
+func (b *back) arrange() {
+	for _, from := range manifest.Keys(b.needs) {
+		for _, to := range b.needs[from] {
+			if slices.ContainsFunc(b.revert[to], func(s kind.Step) bool { return s.Made() }) {
+				b.after[to] = append(b.after[to], from)
+			} else {
+				b.after[from] = append(b.after[from], to)
+			}
+		}
+	}
+	rest, out := slices.Clone(b.order), make([]string, 0, len(b.order))
+	for len(rest) > 0 {
+		next := 0 // should there be a circle, the order stays as it was
+		for i, a := range rest {
+			if !slices.ContainsFunc(rest, func(other string) bool { return b.waits(a, other) }) {
+				next = i
+				break
+			}
+		}
+		out = append(out, rest[next])
+		rest = slices.Delete(rest, next, next+1)
+	}
+	b.order = out
+}
+
+// waits says whether an address must be taken back after another one.
+func (b *back) waits(address, other string) bool {
+	seen := map[string]bool{}
+	var visit func(a string) bool
+	visit = func(a string) bool {
+		if a == other {
+			return true
+		}
+		if seen[a] {
+			return false
+		}
+		seen[a] = true
+		return slices.ContainsFunc(b.after[a], visit)
+	}
+	return address != other && visit(address)
 }
 
 // plan adds the writes that take an address back.
@@ -261,7 +317,7 @@ func (b *back) add(address string, undo []kind.Step) {
 			needs[undo[i-1].ID] = true
 		} else {
 			for _, p := range b.out.Plan.Steps {
-				needs[p.ID] = needs[p.ID] || b.reaches(p.Address, address)
+				needs[p.ID] = needs[p.ID] || b.waits(address, p.Address)
 			}
 		}
 		switch {
@@ -285,23 +341,6 @@ func (b *back) add(address string, undo []kind.Step) {
 		}
 		b.out.Plan.Steps = append(b.out.Plan.Steps, s)
 	}
-}
-
-// reaches says whether the address from needs the address to, itself or by others.
-func (b *back) reaches(from, to string) bool {
-	seen := map[string]bool{}
-	var visit func(a string) bool
-	visit = func(a string) bool {
-		if a == to {
-			return true
-		}
-		if seen[a] {
-			return false
-		}
-		seen[a] = true
-		return slices.ContainsFunc(b.needs[a], visit)
-	}
-	return from != to && visit(from)
 }
 
 // mend puts references in place of the former ids of objects that come back under
@@ -422,7 +461,7 @@ func (b *back) notices() {
 	for _, l := range b.out.Lost {
 		b.out.Plan.Notices = append(b.out.Plan.Notices, kind.Notice{
 			ID: "not-undone", Address: l.Address, Level: kind.Warn,
-			Summary: fmt.Sprintf("%s can't be taken back: %s", l.Step, l.Why),
+			Summary: fmt.Sprintf("%s can't be taken back wholly: %s", l.Step, l.Why),
 		})
 	}
 	slices.SortStableFunc(b.out.Plan.Notices, func(x, y kind.Notice) int { return strings.Compare(x.ID+" "+x.Address, y.ID+" "+y.Address) })

@@ -63,6 +63,8 @@ const patient = "1s"
 type world struct {
 	*bench
 	store *mortal
+	// parallel is how many steps may be in flight; 0 is the default.
+	parallel int
 }
 
 // mortal is a store whose process can die: nothing is written from then on.
@@ -125,7 +127,7 @@ func (w *world) open() *fleet.Target {
 }
 
 func (w *world) options() fleet.ApplyOptions {
-	return fleet.ApplyOptions{Tool: "torture", Now: time.Now, Poll: executor.Poll{First: time.Millisecond, Max: 5 * time.Millisecond}}
+	return fleet.ApplyOptions{Tool: "torture", Now: time.Now, Parallel: w.parallel, Poll: executor.Poll{First: time.Millisecond, Max: 5 * time.Millisecond}}
 }
 
 func (w *world) past() fleet.PastOptions { return fleet.PastOptions{Now: time.Now} }
@@ -230,6 +232,9 @@ func canonical(t testing.TB, sim *auth0sim.Server) object {
 		c := e.(object)
 		label(c, "client_id", fmt.Sprint("client ", c["name"]))
 		delete(c, "client_secret")
+		if m, ok := c["client_metadata"].(object); ok && len(m) == 0 {
+			delete(c, "client_metadata")
+		}
 		for _, k := range list(c["credentials"]) {
 			label(k.(object), "id", fmt.Sprint("key ", k.(object)["kid"]))
 		}
@@ -517,10 +522,17 @@ func (w *world) impatient() {
 // equalStates compares two states, but for what is lost.
 func equalStates(t testing.TB, when string, got, want object, lost []string) {
 	t.Helper()
-	got, want = without(got, lost), without(want, lost)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (- as it should be, + as it is):\n%s", when, diff)
+	if err := differ(when, without(got, lost), without(want, lost)); err != nil {
+		t.Error(err)
 	}
+}
+
+// differ says how a state differs from what it should be.
+func differ(when string, got, want object) error {
+	if diff := cmp.Diff(want, got); diff != "" {
+		return fmt.Errorf("%s (- as it should be, + as it is):\n%s", when, diff)
+	}
+	return nil
 }
 
 // without leaves out the objects that a rollback said it could not bring back, and

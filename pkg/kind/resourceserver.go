@@ -1,6 +1,9 @@
 package kind
 
-import "net/url"
+import (
+	"net/url"
+	"strings"
+)
 
 // ResourceServer is an API with its scopes (facts §3.1). It is found by its
 // identifier, which paths take in place of the id.
@@ -32,10 +35,14 @@ func resourceServer() *Kind {
 			if system, _ := o.Object["is_system"].(bool); system {
 				return nil, &Untouchable{"the API " + text(o.Object, "identifier")}
 			}
-			return []Step{resourceServers.updateStep(d, o, diff, resourceServers.path, o.ID)}, nil
+			s := resourceServers.updateStep(d, o, diff, resourceServers.path, o.ID)
+			if gone := removedScopes(diff.changes); len(gone) > 0 { // what becomes of permissions is UNCONFIRMED (facts §3.1)
+				s.Undo.lose("roles and users that had a permission on " + listed(gone) + " don't get it back")
+			}
+			return []Step{s}, nil
 		},
 		Delete: func(d Desired, o Observed) ([]Step, error) {
-			return []Step{resourceServers.deleteStep(d, o, Undo{Effect: NewID, How: "creates the API again, under another id"})}, nil
+			return []Step{resourceServers.deleteStep(d, o, Undo{Effect: NewID, How: "creates the API again, under another id; roles and users that had its permissions don't get them back"})}, nil
 		},
 	}
 }
@@ -67,4 +74,15 @@ func observeResourceServer(d Desired, v *View) (Observed, error) {
 		return Observed{}, nil
 	}
 	return Observed{Exists: true, ID: text(found, "id"), Object: found, Spec: found}, nil
+}
+
+// removedScopes lists the scopes that an update takes from an API.
+func removedScopes(changes []Change) []string {
+	var out []string
+	for _, c := range changes {
+		if name, is := strings.CutPrefix(c.Path, "scopes["); is && c.Op == "remove" {
+			out = append(out, strings.TrimSuffix(name, "]"))
+		}
+	}
+	return out
 }

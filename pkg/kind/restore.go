@@ -140,7 +140,7 @@ func (k *Kind) Former(again Desired, steps []Step) Desired {
 		s := steps[i]
 		for f, v := range s.Before {
 			rule := schemas.Rules(k.Name).Properties[f]
-			if rule == nil {
+			if rule == nil || v == nil && !clearable(rule) {
 				continue
 			}
 			if !shared(rule) {

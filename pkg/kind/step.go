@@ -170,8 +170,9 @@ type Undo struct {
 	Effect Effect `json:"effect"`
 	// How says what taking back does, and what is lost: "deletes the client".
 	How string `json:"how,omitempty"`
-	// Stays lists fields that were not set and that Auth0 does not let be unset again.
-	Stays []string `json:"stays,omitempty"`
+	// Lost says, in a part of a sentence each, what taking back does not bring back
+	// although all else is as before: "name, which was not set, can't be unset".
+	Lost []string `json:"lost,omitempty"`
 }
 
 // Notice is a hazard that a reviewer must see.

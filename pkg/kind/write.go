@@ -77,7 +77,31 @@ func (c collectionOf) updateStep(d Desired, o Observed, diff difference, path ..
 	s.Before, s.After, s.Changes, s.Keeps = diff.before, diff.after, diff.changes, diff.keeps
 	s.Merged, s.Released = diff.merged, diff.released
 	s.Undo = Undo{Effect: Exact, How: "puts the former values back"}
+	for _, f := range manifest.Keys(diff.before) {
+		if diff.before[f] == nil && !clearable(schemas.Rules(d.Kind).Properties[f]) {
+			s.Undo.lose(f + ", which was not set, can't be unset")
+		}
+		was, _ := diff.before[f].(map[string]any)
+		is, _ := diff.after[f].(map[string]any)
+		for _, k := range manifest.Keys(is) {
+			sub := schemas.Rules(d.Kind).Properties[f].Field(k)
+			if _, set := was[k]; len(was) > 0 && !set && sub != nil && !shared(schemas.Rules(d.Kind).Properties[f]) && !sub.HasAbsent {
+				s.Undo.lose(f + "." + k + ", which was not set, can't be unset") // nested objects are merged (facts, recorded §2)
+			}
+		}
+	}
 	return s
+}
+
+// lose adds something that taking back does not bring back.
+func (u *Undo) lose(what string) {
+	u.Lost = append(u.Lost, what)
+	u.How += "; " + what
+}
+
+// clearable says whether a field can be made as if it had never been set.
+func clearable(rule *schemas.Rule) bool {
+	return rule == nil || shared(rule) || rule.HasAbsent || rule.Allows("null")
 }
 
 // deleteStep makes the write that removes the object.
