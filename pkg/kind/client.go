@@ -43,7 +43,8 @@ func observeClient(d Desired, v *View) (Observed, error) {
 	}
 	id := text(found, "client_id")
 	spec := manifest.Clone(found)
-	if _, declared := d.Spec["credentials"]; declared {
+	_, declared := d.Spec["credentials"]
+	if declared || leavesKeys(d, found) {
 		pool, ok := v.Items(Read{Path: "clients/" + url.PathEscape(id) + "/credentials", List: "[]", Scopes: []string{"read:client_credentials"}, For: d.Address()})
 		if !ok {
 			return Observed{Pending: true}, nil
@@ -179,6 +180,9 @@ func clientSteps(d Desired, o Observed) ([]Step, error) {
 		}
 		s.Undo.How = "deletes the client; its client_id is then gone for good"
 		return []Step{s}, nil
+	}
+	if leavesKeys(d, o.Object) {
+		return leaveKeys(d, o)
 	}
 	var steps []Step
 	if diff := compare(d, o); len(diff.changes) > 0 {

@@ -147,6 +147,34 @@ func credentialSteps(d Desired, o Observed) ([]Step, error) {
 	return steps, nil
 }
 
+// leavesKeys reports whether d wants a client that signs in with keys to sign in in
+// another way: Auth0 knows one way at a time (facts §3.3).
+func leavesKeys(d Desired, client map[string]any) bool {
+	return text(d.Spec, "token_endpoint_auth_method") != "" && len(attachedIDs(client)) > 0
+}
+
+// leaveKeys detaches the keys and sets the other way in one request. The keys stay on
+// record, so that they can be attached again.
+func leaveKeys(d Desired, o Observed) ([]Step, error) {
+	rest := d
+	rest.Spec = without(without(d.Spec, "token_endpoint_auth_method"), "credentials")
+	steps, err := clientSteps(rest, o)
+	if err != nil {
+		return nil, err
+	}
+	method, former := text(d.Spec, "token_endpoint_auth_method"), anyList(kids(objects(o.Spec["credentials"])))
+	s := newStep(d, o, "credentials", Attach, "the manifest wants the client to sign in with "+method+", and it signs in with keys")
+	s.Request = Request{Method: "PATCH", Path: []any{clients.path, o.ID}, Body: map[string]any{"client_authentication_methods": nil, "token_endpoint_auth_method": method}}
+	s.Scopes = []string{"update:client_credentials", "update:clients"}
+	s.Before, s.After = map[string]any{"credentials": former}, map[string]any{"credentials": []any{}, "token_endpoint_auth_method": method}
+	s.Changes = []Change{
+		{Path: "credentials", Op: "remove", Before: former, Set: true},
+		{Path: "token_endpoint_auth_method", Op: "add", After: method},
+	}
+	s.Undo = Undo{Effect: Exact, How: "lets the client sign in with its keys again"}
+	return append(steps, s), nil
+}
+
 // expiryStep changes the only field of a key that can change (facts §3.4).
 func expiryStep(d Desired, o Observed, c, have map[string]any, kid string) (Step, bool) {
 	want, declared := c["expires_at"].(string)
