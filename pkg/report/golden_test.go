@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/ecplan/ecplan/pkg/manifest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -63,5 +65,33 @@ func TestRunGolden(t *testing.T) {
 			}
 			golden(t, "run-"+name+"."+extensions[format]+".golden", out.Bytes())
 		}
+	}
+}
+
+func TestDiagnosticsGolden(t *testing.T) {
+	source := func(file string) ([]byte, error) {
+		if file != "tenants.yaml" {
+			return nil, os.ErrNotExist
+		}
+		return []byte("kind: Tenant\nspec:\n  domain: acmé.eu.auth0.com/x \u202e\n"), nil
+	}
+	for format, ext := range map[string]string{Text: "txt", JSON: "json", JUnit: "junit.xml", SARIF: "sarif"} {
+		for name, ds := range map[string]manifest.Diagnostics{"some": diagnostics(), "none": nil} {
+			golden(t, "diagnostics-"+name+"."+ext+".golden", []byte(show(t, func(w *bytes.Buffer) error {
+				return Diagnostics(w, ds, Options{Format: format, Source: source})
+			})))
+		}
+	}
+}
+
+// TestPositions: with a place for each resource, JUnit and SARIF point at the line.
+func TestPositions(t *testing.T) {
+	at := func(tenant, address string) manifest.Position {
+		return manifest.Position{File: tenant + "/" + address + ".yaml", Line: 7, Column: 3}
+	}
+	for format, ext := range map[string]string{JUnit: "junit.xml", SARIF: "sarif"} {
+		golden(t, "positions."+ext+".golden", []byte(show(t, func(w *bytes.Buffer) error {
+			return Plan(w, plans()["drift"], Options{Format: format, Position: at})
+		})))
 	}
 }

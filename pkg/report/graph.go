@@ -24,8 +24,7 @@ type Node struct {
 	Action string
 }
 
-// Resources makes the graph of rs by their references and by what they must follow.
-// Of a reference to something that is not among rs there is no edge.
+// Resources makes the graph of rs by what each of them needs.
 func Resources(rs []*manifest.Resource) Chart {
 	var c Chart
 	at := map[string]int{}
@@ -33,13 +32,10 @@ func Resources(rs []*manifest.Resource) Chart {
 		at[r.Address()] = i
 		c.Nodes = append(c.Nodes, Node{Name: r.Address()})
 	}
+	edges := planner.Edges(rs)
 	for i, r := range rs {
-		needed := map[int]bool{}
-		for _, a := range append(manifest.Refs(r.Spec), r.Meta.After...) {
-			if j, ok := at[a]; ok && j != i && !needed[j] {
-				needed[j] = true
-				c.Edges = append(c.Edges, [2]int{j, i})
-			}
+		for _, a := range edges[r.Address()] {
+			c.Edges = append(c.Edges, [2]int{at[a], i})
 		}
 	}
 	return c

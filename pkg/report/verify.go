@@ -126,7 +126,8 @@ func verifySuites(rs []express.Report, strict bool) []junitSuite {
 		s := junitSuite{Name: short(r.Tenant, maxName)}
 		if r.Error != "" {
 			s.Cases = append(s.Cases, junitCase{Class: s.Name, Name: "verify", Error: &junitFailure{
-				Message: "the tenant could not be verified", Type: "error", Text: strings.Join(block(r.Error, maxDetail), "\n")}})
+				Message: "the tenant could not be verified", Type: "error", Text: strings.Join(block(r.Error, maxDetail), "\n"),
+			}})
 		}
 		for _, c := range r.Checks {
 			jc := junitCase{Class: s.Name + "." + string(c.Class), Name: short(c.ID, maxName) + ": " + short(c.Title, maxSentence)}
