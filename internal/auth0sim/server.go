@@ -50,6 +50,7 @@ func New(o Options) (*Server, error) {
 	if o.Exchanges == nil {
 		o.Exchanges = exchangesFile()
 	}
+	go table() // read the document while the caller goes on
 	s := &Server{o: o, done: make(chan struct{}), onRequest: o.OnRequest}
 	s.fixed = &bearer{all: o.TokenScopes == nil, scopes: map[string]bool{}}
 	for _, scope := range o.TokenScopes {
@@ -92,6 +93,7 @@ func (s *Server) start(domain string) error {
 	s.tenantMu.Lock()
 	s.tenant = t
 	s.tenantMu.Unlock()
+	s.verified.forget() // the key may be another
 	return nil
 }
 

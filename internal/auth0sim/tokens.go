@@ -36,6 +36,12 @@ type verified struct {
 	set map[[32]byte]claims
 }
 
+func (v *verified) forget() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.set = nil
+}
+
 func unauthorized(message string) *answer {
 	a := failure(http.StatusUnauthorized, "", "%s", message)
 	a.body.(obj)["attributes"] = obj{"error": message}
