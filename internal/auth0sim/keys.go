@@ -2,6 +2,8 @@ package auth0sim
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -35,10 +37,14 @@ func (t *tenant) key() *rsa.PrivateKey {
 	return t.signingKey
 }
 
-// signingCertificate is what clients show as signing_keys: a certificate for the
-// process's key.
+// signingCertificate is what clients show as signing_keys. It is for show: a real
+// one would hold the key of the tenant's tokens, which takes time to make, and most
+// tenants here never sign any.
 var signingCertificate = sync.OnceValue(func() string {
-	key := newSigningKey()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic("auth0sim: " + err.Error()) // crypto/rand does not fail
+	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "auth0sim"},
 		NotBefore: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2045, 1, 1, 0, 0, 0, 0, time.UTC),

@@ -51,6 +51,9 @@ func New(o Options) (*Server, error) {
 		o.Exchanges = exchangesFile()
 	}
 	go table() // read the document while the caller goes on
+	if o.ClientID != "" {
+		go newSigningKey() // it will ask for a token
+	}
 	s := &Server{o: o, done: make(chan struct{}), onRequest: o.OnRequest}
 	s.fixed = &bearer{all: o.TokenScopes == nil, scopes: map[string]bool{}}
 	for _, scope := range o.TokenScopes {
