@@ -156,6 +156,10 @@ func remains(back *executor.Rollback) []string {
 
 // takeBack undoes a run that just failed and completes its report.
 func takeBack(ctx context.Context, c *cli.Context, t *fleet.Target, tr report.TenantRun, by journal.Who) (report.TenantRun, int) {
+	if ctx.Err() != nil { // stopped at once: not even that
+		tr.Next = append([]string{"ecplan rollback " + tr.Run, "ecplan resume " + tr.Run}, tr.Next...)
+		return tr, exitChanged
+	}
 	w := streams(c).Err
 	fmt.Fprintf(w, "%s: failed; what was done is taken back (--on-failure %s).\n", tr.Tenant, onFailureRollback)
 	back, out, err := t.TakeBack(ctx, tr.Run, pastOptions(c, by), applyOptions(c, t, by, ctx))
