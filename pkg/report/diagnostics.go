@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ecplan/ecplan/pkg/manifest"
 )
@@ -67,7 +68,11 @@ func (t *textWriter) source(p manifest.Position, sources map[string][]string, o 
 		return
 	}
 	raw := strings.TrimSuffix(lines[p.Line-1], "\r")
-	col := min(max(p.Column-1, 0), len(raw))
+	col := 0 // the column counts characters (yaml.v3), and the line is cut at a byte
+	for range p.Column - 1 {
+		_, n := utf8.DecodeRuneInString(raw[col:])
+		col += n
+	}
 	// The caret must stand below what it points at: both parts are made visible apart.
 	const around = 100
 	before, after := raw[:col], raw[col:]

@@ -72,6 +72,8 @@ func undo(s kind.Step, e kind.Effect, how string) kind.Step {
 	return s
 }
 
+func losing(s kind.Step, lost ...string) kind.Step { s.Undo.Lost = lost; return s }
+
 var classicNotice = kind.Notice{
 	ID: "classic-generation", Address: "ExpressConfiguration/acme-crm", Level: kind.Info,
 	Summary: "This is the first generation of Express Configuration",
@@ -184,7 +186,7 @@ func updates(name, domain string) planner.TenantPlan {
 			add("credentials[new key]", map[string]any{"kid": "k-new", "name": "new key"}))),
 		needing(step(client, "credentials", kind.Attach, "the client signs in with other keys than declared", "lets the client sign in with the former keys again",
 			set(from("credentials", []any{"k-old"}, []any{"k-new"}))), kind.StepID(client, "credential-1")),
-		update(grant, set(from("scope", append([]any{"delete:connections"}, grantScopes...), grantScopes))),
+		losing(update(grant, set(from("scope", append([]any{"delete:connections"}, grantScopes...), grantScopes))), "organization_usage, which was not set, can't be unset"),
 		draft, needing(deploy, action),
 		needing(keeping(step(action, "binding", kind.Bind, "stands in another place in the flow of post-login", "puts it back in its former place",
 			from("bind", []any{"express_configure_postlogin_action", "audit"}, []any{"audit", "express_configure_postlogin_action"})),

@@ -60,6 +60,7 @@ func everywhere(s string) *planner.Plan {
 		add("map["+s+"].x", map[string]any{s: s, "b": []any{s, map[string]any{s: s}}}), add("map["+s+"].y", s),
 		add("ref", manifest.Ref("Client/"+s, "x")), add("join", manifest.Join(s, manifest.Ref("Client/"+s, "x"))),
 		kind.Change{Path: "op", Op: s, Before: float64(1), After: true, Note: s})
+	all.Undo.Lost = []string{s}
 	all.Keeps, all.Needs, all.Guard, all.Await = []string{s}, []string{"Role/" + s}, &kind.Guard{What: s}, &kind.Await{What: s}
 	t.Steps = append(t.Steps, all, undo(step("Role/"+s, "", kind.Verb(s), s, ""), kind.Effect(s), s))
 	t.Unchanged = append(t.Unchanged, "Role/x"+s)

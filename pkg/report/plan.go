@@ -280,7 +280,11 @@ func (v values) about(s *kind.Step, waiting map[string][]string) []line {
 	default:
 		undo.Class, undo.Text = danger, "unknown effect "+strconv.Quote(short(string(s.Undo.Effect), maxName))
 	}
-	return append(out, undo)
+	out = append(out, undo)
+	for _, l := range s.Undo.Lost {
+		out = append(out, line{Label: "but", Text: v.text(l, maxSentence), Class: meta})
+	}
+	return out
 }
 
 // others names the other resources whose steps are among ids.

@@ -20,7 +20,7 @@ func visible(s string) string {
 		return s
 	}
 	var b strings.Builder
-	marks := 0
+	marks := maxMarks // a mark without a letter would sit on what stands before s
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		if unicode.In(r, unicode.Mn, unicode.Me) {
