@@ -75,30 +75,28 @@ func findClient(d Desired, v *View) (found map[string]any, have []string, ok boo
 		obj, ok := v.Object(Read{Path: "clients/" + url.PathEscape(id), Scopes: clients.scopes.Read, For: d.Address()})
 		return obj, nil, ok, nil
 	}
-	all, ok := v.Items(clientList())
+	// The global client, which stands for the tenant, bears a name as well.
+	real := func(c map[string]any) bool { return c["global"] != true }
+	others := func() []string { return candidates(d, v, clientList(), clientLine) }
+	if byID {
+		found, ok := v.Where(clientList(), "client_id", id)
+		if found = filter(found, real); len(found) == 0 {
+			return nil, others(), ok, nil
+		}
+		return found[0], nil, true, nil
+	}
+	name, given := known(d.Spec, "name")
+	if d.Waiting && (!given || len(manifest.Refs(d.Match)) > 0) {
+		return nil, nil, false, nil
+	}
+	fits := func(c map[string]any) bool { return real(c) && !contradicts(c, d.Match) }
+	named, ok := v.Where(clientList(), "name", name)
 	if !ok {
 		return nil, nil, false, nil
 	}
-	all = filter(all, func(c map[string]any) bool { return c["global"] != true })
-	for _, c := range all {
-		have = append(have, clientLine(c))
-		if byID && text(c, "client_id") == id {
-			return c, nil, true, nil
-		}
-	}
-	slices.Sort(have)
-	name, ok := known(d.Spec, "name")
-	if d.Waiting && len(manifest.Refs(d.Match)) > 0 {
-		return nil, nil, false, nil
-	}
-	if byID || !ok {
-		return nil, have, byID || !d.Waiting, nil
-	}
-	named := filter(all, func(c map[string]any) bool { return text(c, "name") == name && !contradicts(c, d.Match) })
-	if len(named) == 0 && d.Meta.RenamedFrom != "" {
-		named = filter(all, func(c map[string]any) bool {
-			return text(c, "name") == d.Meta.RenamedFrom && !contradicts(c, d.Match)
-		})
+	if named = filter(named, fits); len(named) == 0 && d.Meta.RenamedFrom != "" {
+		former, _ := v.Where(clientList(), "name", d.Meta.RenamedFrom)
+		named = filter(former, fits)
 	}
 	if len(named) > 1 {
 		for path, want := range d.Match {
@@ -121,7 +119,7 @@ func findClient(d Desired, v *View) (found map[string]any, have []string, ok boo
 	}
 	switch len(named) {
 	case 0:
-		return nil, have, true, nil
+		return nil, others(), true, nil
 	case 1:
 		return named[0], nil, true, nil
 	}

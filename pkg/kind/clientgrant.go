@@ -57,12 +57,12 @@ func observeClientGrant(d Desired, v *View) (Observed, error) {
 	if !v.Many(d.Kind) {
 		r.Query = url.Values{"client_id": {clientID}}.Encode()
 	}
-	items, ok := v.Items(r)
+	items, ok := v.Where(r, "client_id", clientID)
 	if !ok {
 		return Observed{Pending: true}, nil
 	}
 	for _, g := range items {
-		if text(g, "client_id") == clientID && text(g, "audience") == audience && subjectType(g) == subjectType(d.Spec) {
+		if text(g, "audience") == audience && subjectType(g) == subjectType(d.Spec) {
 			spec := manifest.Clone(g)
 			spec["subject_type"] = subjectType(g)
 			return Observed{Exists: true, ID: text(g, "id"), Object: g, Spec: spec}, nil

@@ -8,26 +8,34 @@ import (
 )
 
 // findByName returns the objects that bear the first of names that anything bears.
-// read makes the question for a name. have are the names that were seen instead.
-func findByName(v *View, names []string, read func(name string) Read) (found []map[string]any, ok bool, have []string) {
+// read makes the question for a name. have are the names that were seen instead, told
+// only of what must exist.
+func findByName(d Desired, v *View, names []string, read func(name string) Read) (found []map[string]any, ok bool, have []string) {
 	for _, name := range names {
-		items, ok := v.Items(read(name))
+		found, ok := v.Where(read(name), "name", name)
 		if !ok {
 			return nil, false, nil
-		}
-		for _, item := range items {
-			if n := text(item, "name"); n == name {
-				found = append(found, item)
-			} else if n != "" && !slices.Contains(have, n) {
-				have = append(have, n)
-			}
 		}
 		if len(found) > 0 {
 			return found, true, nil
 		}
 	}
-	slices.Sort(have)
-	return nil, true, have
+	return nil, true, candidates(d, v, read(names[0]), func(item map[string]any) string { return text(item, "name") })
+}
+
+// candidates lists what a collection holds for the message that says that d must exist
+// and does not; nothing for what may be created.
+func candidates(d Desired, v *View, r Read, line func(map[string]any) string) []string {
+	if !d.Meta.Existing {
+		return nil
+	}
+	items, _ := v.Items(r)
+	var out []string
+	for _, item := range items {
+		out = append(out, line(item))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // narrow keeps what fits if anything does: a former choice is never made empty.

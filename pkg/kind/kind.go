@@ -150,16 +150,15 @@ type View struct {
 	// than one, a kind reads the collection once instead of asking for each.
 	Counts  map[string]int
 	missing map[string]Read
-	used    map[string]bool
+	// items are the collections among the answers, unpacked once, and index finds in
+	// them by read, member and value.
+	items map[string][]map[string]any
+	index map[string]map[string][]map[string]any
 }
 
 // Get returns the answer to r. If there is none yet, ok is false and r is noted.
 func (v *View) Get(r Read) (answer any, ok bool) {
 	if a, ok := v.Answers[r.Key()]; ok {
-		if v.used == nil {
-			v.used = map[string]bool{}
-		}
-		v.used[r.Key()] = true
 		return a, true
 	}
 	if v.missing == nil {
@@ -184,13 +183,40 @@ func (v *View) Object(r Read) (obj map[string]any, ok bool) {
 // Items returns the answer to a read of a collection.
 func (v *View) Items(r Read) (items []map[string]any, ok bool) {
 	a, ok := v.Get(r)
-	list, _ := a.([]any)
-	for _, e := range list {
-		if m, isMap := e.(map[string]any); isMap {
-			items = append(items, m)
-		}
+	if !ok {
+		return nil, false
 	}
-	return items, ok
+	if items, seen := v.items[r.Key()]; seen {
+		return items, true
+	}
+	items = objects(a)
+	if v.items == nil {
+		v.items = map[string][]map[string]any{}
+	}
+	v.items[r.Key()] = items
+	return items, true
+}
+
+// Where returns those items of the answer to a read of a collection whose member is
+// value. Looking for many of them costs no more than reading through them once.
+func (v *View) Where(r Read, member, value string) (items []map[string]any, ok bool) {
+	all, ok := v.Items(r)
+	if !ok {
+		return nil, false
+	}
+	key := r.Key() + "#" + member
+	by, indexed := v.index[key]
+	if !indexed {
+		by = map[string][]map[string]any{}
+		for _, item := range all {
+			by[text(item, member)] = append(by[text(item, member)], item)
+		}
+		if v.index == nil {
+			v.index = map[string]map[string][]map[string]any{}
+		}
+		v.index[key] = by
+	}
+	return by[value], true
 }
 
 // Missing lists the reads that were asked for and not answered, sorted by key.

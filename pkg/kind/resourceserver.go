@@ -54,14 +54,12 @@ func observeResourceServer(d Desired, v *View) (Observed, error) {
 	}
 	var found map[string]any
 	if v.Many(d.Kind) {
-		items, ok := v.Items(resourceServers.all("resource_servers"))
+		items, ok := v.Where(resourceServers.all("resource_servers"), "identifier", identifier)
 		if !ok {
 			return Observed{Pending: true}, nil
 		}
-		for _, item := range items {
-			if text(item, "identifier") == identifier {
-				found = item
-			}
+		if len(items) > 0 {
+			found = items[0]
 		}
 	} else {
 		obj, ok := v.Object(Read{Path: "resource-servers/" + url.PathEscape(identifier), Scopes: resourceServers.scopes.Read, For: d.Address()})

@@ -40,7 +40,7 @@ func observeRole(d Desired, v *View) (Observed, error) {
 	if d.Meta.RenamedFrom != "" {
 		names = append(names, d.Meta.RenamedFrom)
 	}
-	found, ok, have := findByName(v, names, func(n string) Read {
+	found, ok, have := findByName(d, v, names, func(n string) Read {
 		r := Read{Path: "roles", List: "roles", Scopes: roles.scopes.Read, For: d.Address()}
 		if !v.Many(d.Kind) {
 			// Whether the filter is exact is UNCONFIRMED (facts §3.2): names are compared here.
