@@ -377,8 +377,12 @@ func about(p map[string]any) string {
 		}
 	}
 	for _, limit := range []struct{ keyword, words string }{
-		{"maxLength", "At most %v characters."}, {"maxItems", "At most %v entries."}, {"maxProperties", "At most %v entries."},
-		{"minimum", "At least %v."}, {"maximum", "At most %v."}, {"exclusiveMinimum", "More than %v."},
+		{"maxLength", "At most %v characters."},
+		{"maxItems", "At most %v entries."},
+		{"maxProperties", "At most %v entries."},
+		{"minimum", "At least %v."},
+		{"maximum", "At most %v."},
+		{"exclusiveMinimum", "More than %v."},
 	} {
 		v, ok := p[limit.keyword]
 		if _, enough := p["x-ecplan-says"]; ok && !(enough && limit.keyword == "maxProperties") {

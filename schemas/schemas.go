@@ -28,9 +28,9 @@ var files embed.FS
 const (
 	base   = "https://github.com/ecplan/ecplan/schemas/"
 	suffix = ".schema.json"
-	// Document names the schema of apiVersion, kind and metadata; Manifest that of a
-	// whole document, which is made from the others for editors (see Bundle).
+	// Document names the schema of apiVersion, kind and metadata.
 	Document = "Document"
+	// Manifest names that of a whole document, made from the others for editors (see Bundle).
 	Manifest = "manifest"
 )
 

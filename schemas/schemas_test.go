@@ -16,9 +16,11 @@ var update = flag.Bool("update", false, "write manifest.schema.json anew")
 
 // known are the keywords that messages have words for (package manifest, check.go), and
 // those that only describe.
-var known = []string{"$schema", "$id", "$defs", "$ref", "title", "description", "default", "type", "properties", "required", "additionalProperties",
+var known = []string{
+	"$schema", "$id", "$defs", "$ref", "title", "description", "default", "type", "properties", "required", "additionalProperties",
 	"items", "enum", "const", "minLength", "maxLength", "pattern", "format", "minimum", "exclusiveMinimum", "maximum", "minItems", "maxItems",
-	"uniqueItems", "minProperties", "maxProperties", "propertyNames", "oneOf", "not", "allOf", "if", "then"}
+	"uniqueItems", "minProperties", "maxProperties", "propertyNames", "oneOf", "not", "allOf", "if", "then",
+}
 
 // each calls f for every schema below v with a path for messages.
 func each(path string, v any, f func(path string, s map[string]any)) {
@@ -74,8 +76,10 @@ func TestEverySchemaCanSpeak(t *testing.T) {
 				t.Errorf("%s: no description", path)
 			}
 			for k := range s {
-				if strings.HasPrefix(k, "x-ecplan-") && !slices.Contains([]string{"set", "merge", "immutable", "sensitive", "write-only", "ref",
-					"absent", "text", "local", "identity", "outputs", "says", "name"}, strings.TrimPrefix(k, "x-ecplan-")) {
+				if strings.HasPrefix(k, "x-ecplan-") && !slices.Contains([]string{
+					"set", "merge", "immutable", "sensitive", "write-only", "ref",
+					"absent", "text", "local", "identity", "outputs", "says", "name",
+				}, strings.TrimPrefix(k, "x-ecplan-")) {
 					t.Errorf("%s: %s means nothing", path, k)
 				}
 			}
@@ -183,8 +187,10 @@ func TestManifestSchema(t *testing.T) {
 		{"plain", doc("Role", map[string]any{"name": "r"}), true},
 		{"variable for a truth value", doc("ResourceServer", map[string]any{"identifier": "a", "enforce_policies": "${var.on}"}), true},
 		{"text for a truth value", doc("ResourceServer", map[string]any{"identifier": "a", "enforce_policies": "yes"}), false},
-		{"key from a file", doc("ExpressConfiguration", map[string]any{"app": map[string]any{"client_id": "${var.a}"}, "init_login_url": "${var.u}",
-			"oin_client": map[string]any{"public_key": map[string]any{"file": "k.pem"}, "callbacks": []any{"${var.c}"}}}), true},
+		{"key from a file", doc("ExpressConfiguration", map[string]any{
+			"app": map[string]any{"client_id": "${var.a}"}, "init_login_url": "${var.u}",
+			"oin_client": map[string]any{"public_key": map[string]any{"file": "k.pem"}, "callbacks": []any{"${var.c}"}},
+		}), true},
 		{"unknown field", doc("Role", map[string]any{"name": "r", "nmae": "r"}), false},
 		{"unknown field far inside", doc("ExpressConfiguration", map[string]any{"app": map[string]any{"client_id": "a"}, "init_login_url": "https://x", "oin_client": map[string]any{"nope": 1}}), false},
 		{"missing field", doc("Role", map[string]any{}), false},

@@ -178,7 +178,7 @@ func applyOne(c *cli.Context, soft, hard context.Context, t *fleet.Target, p pla
 		return tr, exitDone
 	}
 	began := time.Now()
-	out, err := t.Apply(soft, p, applyOptions(c, t, by, hard))
+	out, err := t.Apply(soft, p, applyOptions(c, hard, t, by))
 	tr.Seconds = time.Since(began).Seconds()
 	if err != nil {
 		tr.Outcome, tr.Error = report.Refused, err.Error()

@@ -11,8 +11,10 @@ import (
 // loadFlags name the manifests and the variables that fill them in.
 func loadFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Value: cli.NewStringSlice("."),
-			Usage: "read manifests from `PATH`, a file or a folder with all below it; may be repeated"},
+		&cli.StringSliceFlag{
+			Name: "file", Aliases: []string{"f"}, Value: cli.NewStringSlice("."),
+			Usage: "read manifests from `PATH`, a file or a folder with all below it; may be repeated",
+		},
 		&cli.StringSliceFlag{Name: "var", Usage: "set a variable, as in `NAME=VALUE`; may be repeated"},
 	}
 }
@@ -37,13 +39,15 @@ func tenantFlag() cli.Flag {
 
 // formatFlag chooses among formats, the first by default.
 func formatFlag(formats ...string) cli.Flag {
-	return &cli.StringFlag{Name: "format", Value: formats[0], Usage: "print as `FORMAT`: " + strings.Join(formats, ", "),
+	return &cli.StringFlag{
+		Name: "format", Value: formats[0], Usage: "print as `FORMAT`: " + strings.Join(formats, ", "),
 		Action: func(_ *cli.Context, got string) error {
 			if !slices.Contains(formats, got) {
 				return fmt.Errorf("there is no format %q here; the formats are %s", got, strings.Join(formats, ", "))
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 // noColorFlag switches colours off; NO_COLOR in the environment does too.

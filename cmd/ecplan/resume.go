@@ -30,8 +30,10 @@ func runFlags() []cli.Flag {
 
 // settleFlag says how long a request without an answer may still get its effect.
 func settleFlag() cli.Flag {
-	return &cli.DurationFlag{Name: "settle", Value: executor.DefaultSettle,
-		Usage: "believe that a request without an answer had no effect only `TIME` after it was sent"}
+	return &cli.DurationFlag{
+		Name: "settle", Value: executor.DefaultSettle,
+		Usage: "believe that a request without an answer had no effect only `TIME` after it was sent",
+	}
 }
 
 func resumeCommand() *cli.Command {
@@ -97,7 +99,7 @@ func resume(c *cli.Context) error {
 	soft, hard, stop := interruptible(c.Context, s.Err)
 	defer stop()
 	began := time.Now()
-	plan, out, err := t.Resume(soft, run, pastOptions(c, by), applyOptions(c, t, by, hard))
+	plan, out, err := t.Resume(soft, run, pastOptions(c, by), applyOptions(c, hard, t, by))
 	tr := report.TenantRun{Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Run: run, Seconds: time.Since(began).Seconds()}
 	code := exitError
 	if err != nil {
@@ -186,7 +188,7 @@ func settled(w io.Writer) func(string, executor.Settled) {
 	}
 }
 
-func applyOptions(c *cli.Context, t *fleet.Target, by journal.Who, hard context.Context) fleet.ApplyOptions {
+func applyOptions(c *cli.Context, hard context.Context, t *fleet.Target, by journal.Who) fleet.ApplyOptions {
 	return fleet.ApplyOptions{
 		Tool: version, Who: by, Parallel: c.Int("parallel"), Poll: executor.Poll{Limit: c.Duration("build-limit")},
 		Hard: hard, Progress: progress(streams(c).Err, t.Tenant.Name), Now: time.Now,

@@ -21,13 +21,15 @@ const (
 )
 
 func onFailureFlag() cli.Flag {
-	return &cli.StringFlag{Name: "on-failure", Value: onFailureRollback, Usage: "take back what was done, or keep it: `rollback|keep`",
+	return &cli.StringFlag{
+		Name: "on-failure", Value: onFailureRollback, Usage: "take back what was done, or keep it: `rollback|keep`",
 		Action: func(_ *cli.Context, got string) error {
 			if got != onFailureRollback && got != onFailureKeep {
 				return fmt.Errorf("--on-failure is rollback or keep, not %q", got)
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 func rollbackCommand() *cli.Command {
@@ -125,7 +127,7 @@ func rollbackOne(c *cli.Context, t *fleet.Target, run string, by journal.Who) er
 				return err
 			}
 		}
-		o := applyOptions(c, t, by, hard)
+		o := applyOptions(c, hard, t, by)
 		o.RollsBack = run
 		out, err := t.Apply(soft, back.Plan, o)
 		tr.Seconds = time.Since(began).Seconds()
@@ -162,7 +164,7 @@ func takeBack(ctx context.Context, c *cli.Context, t *fleet.Target, tr report.Te
 	}
 	w := streams(c).Err
 	fmt.Fprintf(w, "%s: failed; what was done is taken back (--on-failure %s).\n", tr.Tenant, onFailureRollback)
-	back, out, err := t.TakeBack(ctx, tr.Run, pastOptions(c, by), applyOptions(c, t, by, ctx))
+	back, out, err := t.TakeBack(ctx, tr.Run, pastOptions(c, by), applyOptions(c, ctx, t, by))
 	if back != nil {
 		tr.RollbackRun, tr.Rollback = out.Run, results(back.Plan, out)
 	}

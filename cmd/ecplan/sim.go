@@ -62,7 +62,7 @@ func runSim(c *cli.Context) error {
 	defer done()
 	servers, err := startSims(c, o)
 	for _, server := range servers {
-		defer server.Close()
+		defer server.Close() //nolint:errcheck // the process ends with it
 	}
 	if err != nil {
 		return exit(exitError, err)
@@ -114,7 +114,7 @@ func simOptions(c *cli.Context) (o auth0sim.Options, done func(), err error) {
 		if err != nil {
 			return o, done, fmt.Errorf("--log: %w", err)
 		}
-		o.LogWriter, done = io.Writer(log), func() { log.Close() }
+		o.LogWriter, done = io.Writer(log), func() { _ = log.Close() }
 	}
 	return o, done, nil
 }

@@ -74,8 +74,10 @@ func (b *bench) byHand(app, publicKey string) {
 	})
 	b.call("POST", "client-grants", object{
 		"client_id": client["client_id"], "audience": "https://" + b.sim.Domain() + "/api/v2/",
-		"scope": []any{"create:connections", "read:connections", "update:connections", "read:connections_options",
-			"update:connections_options", "read:organization_connections", "create:organization_connections", "update:organization_connections"},
+		"scope": []any{
+			"create:connections", "read:connections", "update:connections", "read:connections_options",
+			"update:connections_options", "read:organization_connections", "create:organization_connections", "update:organization_connections",
+		},
 	})
 	action := b.call("POST", "actions/actions", object{
 		"name": "express_configure_postlogin_action", "supported_triggers": []any{object{"id": "post-login", "version": "v3"}},

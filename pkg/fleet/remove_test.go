@@ -61,7 +61,8 @@ func TestDestroyLeavesWhatWasThere(t *testing.T) {
 		order[s.ID] = i
 	}
 	for _, pair := range [][2]string{
-		{"ClientGrant/acme-crm.okta-oin", "Client/acme-crm.okta-oin"}, {"Role/express-admin", "ResourceServer/express"},
+		{"ClientGrant/acme-crm.okta-oin", "Client/acme-crm.okta-oin"},
+		{"Role/express-admin", "ResourceServer/express"},
 		{"Action/acme-crm.post-login#binding", "Action/acme-crm.post-login"},
 	} {
 		if order[pair[0]] >= order[pair[1]] {

@@ -55,7 +55,8 @@ func drifts() []drift {
 		{"the role's permission", func(b *bench) {
 			id := b.find("roles", "name", "EXPRESS_CONFIGURE_ADMIN_ROLE")["id"].(string)
 			b.call("DELETE", "roles/"+id+"/permissions", object{"permissions": []any{object{
-				"resource_server_identifier": "https://system.okta.com/actions/express-configure/v1", "permission_name": "expressconfigure:sso"}}})
+				"resource_server_identifier": "https://system.okta.com/actions/express-configure/v1", "permission_name": "expressconfigure:sso",
+			}}})
 		}, "Role"},
 		{"the Action's code", func(b *bench) {
 			b.call("PATCH", "actions/actions/"+action(b, "express_configure_postlogin_action"), object{"code": "// nothing"})

@@ -84,11 +84,10 @@ func (f flow) tree() []any {
 
 // bound is one declared Action that has to do with a flow.
 type bound struct {
-	d       Desired
-	o       Observed
-	entry   map[string]any
-	rule    map[string]any // spec.bind; nil to take it out
-	display string
+	d     Desired
+	o     Observed
+	entry map[string]any
+	rule  map[string]any // spec.bind; nil to take it out
 }
 
 // bindingSteps brings the flows of all triggers to what the declared Actions ask

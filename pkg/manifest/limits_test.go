@@ -97,8 +97,10 @@ func TestNothingLeadsOut(t *testing.T) {
 			"---\n" + doc("Role", "e", "name: {file: .}") + "---\n" + doc("Role", "f", "name: {file: ../../"+filepath.Base(outside)+"/secret.txt}"),
 		"ok.txt": "fine",
 	})
-	for link, to := range map[string]string{"sub/link.txt": filepath.Join(outside, "secret.txt"), "sub/dir": outside,
-		"sub/inside.txt": "../ok.txt", "sub/m2.yaml": filepath.Join(outside, "m.yaml")} {
+	for link, to := range map[string]string{
+		"sub/link.txt": filepath.Join(outside, "secret.txt"), "sub/dir": outside,
+		"sub/inside.txt": "../ok.txt", "sub/m2.yaml": filepath.Join(outside, "m.yaml"),
+	} {
 		if err := os.Symlink(to, filepath.Join(dir, filepath.FromSlash(link))); err != nil {
 			t.Fatal(err)
 		}

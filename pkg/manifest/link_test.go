@@ -120,7 +120,8 @@ func TestCirclesAreFound(t *testing.T) {
 func TestCirclesThroughNames(t *testing.T) {
 	api := &Resource{Kind: "ResourceServer", Name: "api", Spec: map[string]any{"identifier": "urn:a", "name": Ref("Role/r", "id")}}
 	role := &Resource{Kind: "Role", Name: "r", Spec: map[string]any{"name": "r", "permissions": []any{
-		map[string]any{"resource_server_identifier": "urn:a", "permission_name": "x"}}}}
+		map[string]any{"resource_server_identifier": "urn:a", "permission_name": "x"},
+	}}}
 	if ds := Link([]*Resource{role, api}); len(ds) != 1 || !strings.Contains(ds[0].Detail, "ResourceServer/api needs Role/r needs ResourceServer/api") {
 		t.Errorf("got %v", ds)
 	}

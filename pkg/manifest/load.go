@@ -49,15 +49,19 @@ func Load(paths []string) (*Set, Diagnostics) {
 			continue
 		}
 		if other, ok := first[a]; ok {
-			ds = append(ds, Diagnostic{Severity: Error, Pos: d.at("metadata.name"), Address: a, Summary: "the address is there twice",
-				Detail: fmt.Sprintf("It is declared at %s already. Give one of the two another metadata.name, or take one out.", other.at("metadata.name"))})
+			ds = append(ds, Diagnostic{
+				Severity: Error, Pos: d.at("metadata.name"), Address: a, Summary: "the address is there twice",
+				Detail: fmt.Sprintf("It is declared at %s already. Give one of the two another metadata.name, or take one out.", other.at("metadata.name")),
+			})
 			continue
 		}
 		first[a] = d
 	}
 	if len(s.docs) == 0 && ds.Errors() == 0 {
-		ds = append(ds, Diagnostic{Severity: Error, Summary: "there are no manifests",
-			Detail: fmt.Sprintf("%s holds no YAML document that begins with apiVersion: %s. Name files or folders with -f.", inSentence(paths), APIVersion)})
+		ds = append(ds, Diagnostic{
+			Severity: Error, Summary: "there are no manifests",
+			Detail: fmt.Sprintf("%s holds no YAML document that begins with apiVersion: %s. Name files or folders with -f.", inSentence(paths), APIVersion),
+		})
 	}
 	return s, s.mark(ds.Sort())
 }
@@ -84,8 +88,10 @@ func (s *Set) unused(vars map[string]string) Diagnostics {
 	var ds Diagnostics
 	for _, name := range Keys(vars) {
 		if !s.used[name] {
-			ds = append(ds, Diagnostic{Severity: Warning, Summary: fmt.Sprintf("the variable %s is not used by any document", quoted(name)),
-				Detail: sentences("It was given with --var.", didYouMean(name, Keys(s.used)))})
+			ds = append(ds, Diagnostic{
+				Severity: Warning, Summary: fmt.Sprintf("the variable %s is not used by any document", quoted(name)),
+				Detail: sentences("It was given with --var.", didYouMean(name, Keys(s.used))),
+			})
 		}
 	}
 	return ds
@@ -144,8 +150,10 @@ func (d *document) check() Diagnostics {
 	s.value = d.root
 	ds = append(ds, s.check(schemas.Document)...)
 	if d.kind != "" && !isKind(d.kind) {
-		return append(ds, Diagnostic{Severity: Error, Pos: d.at("kind"), Summary: "there is no kind " + quoted(d.kind),
-			Detail: sentences(didYouMean(d.kind, schemas.Kinds()), listing("There are", schemas.Kinds()))})
+		return append(ds, Diagnostic{
+			Severity: Error, Pos: d.at("kind"), Summary: "there is no kind " + quoted(d.kind),
+			Detail: sentences(didYouMean(d.kind, schemas.Kinds()), listing("There are", schemas.Kinds())),
+		})
 	}
 	if d.kind == "" {
 		return ds
@@ -158,8 +166,10 @@ func (d *document) check() Diagnostics {
 		s.value, s.prefix, s.rule = m, "metadata", nil
 		ds = append(ds, s.check(schemas.Document+part)...)
 		if only, ok := schemas.Tree(d.kind)["x-ecplan-name"].(string); ok && d.name != "" && d.name != only {
-			ds = append(ds, Diagnostic{Severity: Error, Pos: d.at("metadata.name"), Address: s.address, Path: "metadata.name",
-				Summary: fmt.Sprintf("metadata.name of a %s must be %s", d.kind, only), Detail: "A tenant has one only."})
+			ds = append(ds, Diagnostic{
+				Severity: Error, Pos: d.at("metadata.name"), Address: s.address, Path: "metadata.name",
+				Summary: fmt.Sprintf("metadata.name of a %s must be %s", d.kind, only), Detail: "A tenant has one only.",
+			})
 		}
 	}
 	if m, ok := d.root["spec"].(map[string]any); ok {

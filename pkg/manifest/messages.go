@@ -89,8 +89,10 @@ func (s *subject) unknown(f fault, field string, ds *Diagnostics) {
 	}
 }
 
-var typeNames = map[string]string{"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
-	"array": "a list", "object": "a map of fields"}
+var typeNames = map[string]string{
+	"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
+	"array": "a list", "object": "a map of fields",
+}
 
 func typeFault(field string, f fault) (summary, detail string) {
 	var want []string

@@ -53,8 +53,10 @@ func TestMistakes(t *testing.T) {
 		{"number as name", doc("Role", "1", "name: r"), []string{`3:18 metadata.name must be text, not a number | Put it in quotes: "1".`}},
 		{"same address", doc("Role", "x", "name: r") + "---\n" + doc("Role", "x", "name: s"), []string{`9:18 the address is there twice |…3:18 already…`}},
 		{"settings have one name", doc("TenantSettings", "x", "{}"), []string{`3:18 metadata.name of a TenantSettings must be tenant | A tenant has one only.`}},
-		{"forgotten version", strings.Replace(doc("Role", "x", "name: r"), "apiVersion: ecplan/v1\n", "", 1) + "---\n" + doc("Role", "y", "name: r"),
-			[]string{`1:1 the document has no apiVersion and is passed over |…`}},
+		{
+			"forgotten version", strings.Replace(doc("Role", "x", "name: r"), "apiVersion: ecplan/v1\n", "", 1) + "---\n" + doc("Role", "y", "name: r"),
+			[]string{`1:1 the document has no apiVersion and is passed over |…`},
+		},
 		{"nothing", "a: 1\n", []string{`0:0 there are no manifests |…`}},
 
 		// YAML.
@@ -85,8 +87,10 @@ func TestMistakes(t *testing.T) {
 		{"long secret name", action("secrets: {" + strings.Repeat("n", 129) + ": v}"), []string{`8:13 the name "nnn…" is too long | It has 129 characters; at most 128 are allowed.`}},
 		{"11 packages", action("dependencies: {" + many(11, "p%d: '1'") + "}"), []string{`8:17 spec.dependencies has too many entries |…`}},
 		{"version as number", action("dependencies: {lodash: 4.17}"), []string{`8:26 spec.dependencies.lodash must be text, not a number | Put it in quotes: "4.17".`}},
-		{"three credentials", client("name: c\njwt_configuration: {alg: RS256}\ncredentials: [" + many(3, "{pem: '${env.K%d}'}") + "]"),
-			[]string{`7:16 spec.credentials has too many entries | It has 3; at most 2 are allowed.`}},
+		{
+			"three credentials", client("name: c\njwt_configuration: {alg: RS256}\ncredentials: [" + many(3, "{pem: '${env.K%d}'}") + "]"),
+			[]string{`7:16 spec.credentials has too many entries | It has 3; at most 2 are allowed.`},
+		},
 
 		// Fields.
 		{"unknown field", client("name: c\ncallback: []"), []string{`6:3 the Client has no field "callback" | Did you mean "callbacks"?`}},
@@ -97,8 +101,10 @@ func TestMistakes(t *testing.T) {
 
 		// Rules between fields.
 		{"name or id", client("description: x"), []string{`4:1 the Client needs name, or the client_id…|…`}},
-		{"secret and key", client("name: c\njwt_configuration: {alg: RS256}\ntoken_endpoint_auth_method: none\ncredentials: [{pem: '${env.K}'}]"),
-			[]string{`7:31 the Client must not set token_endpoint_auth_method together with credentials;…`}},
+		{
+			"secret and key", client("name: c\njwt_configuration: {alg: RS256}\ntoken_endpoint_auth_method: none\ncredentials: [{pem: '${env.K}'}]"),
+			[]string{`7:31 the Client must not set token_endpoint_auth_method together with credentials;…`},
+		},
 		{"credentials need RS256", client("name: c\njwt_configuration: {alg: HS256}\ncredentials: [{pem: '${env.K}'}]"), []string{`6:28 the Client needs jwt_configuration.alg: RS256…`}},
 		{"prompt needs conformance", client("name: c\norganization_require_behavior: post_login_prompt"), []string{`4:1 the Client needs oidc_conformant: true…`}},
 		{"prompt and no conformance", client("client_id: c\noidc_conformant: false\norganization_require_behavior: post_login_prompt"), []string{`6:20 the Client needs oidc_conformant: true…`}},
@@ -131,8 +137,10 @@ func TestMistakes(t *testing.T) {
 		{"variable's name", tenant(signIn + "domain: a.eu.auth0.com\nvars: {a-b: 1}"), []string{`7:10 the name "a-b" is not a variable's name…`}},
 
 		// Filling in.
-		{"misspelt variable", tenant(signIn+"domain: a.eu.auth0.com\nvars: {login_url: a}") + "---\n" + rs("identifier: ${var.loginurl}"),
-			[]string{`13:15 the variable "loginurl" is not set | Did you mean "login_url"? Set it under spec.vars of the Tenant,…`}},
+		{
+			"misspelt variable", tenant(signIn+"domain: a.eu.auth0.com\nvars: {login_url: a}") + "---\n" + rs("identifier: ${var.loginurl}"),
+			[]string{`13:15 the variable "loginurl" is not set | Did you mean "login_url"? Set it under spec.vars of the Tenant,…`},
+		},
 		{"unknown form", rs("identifier: ${vars.a}"), []string{`5:15 ${vars.a} means nothing | There are ${var.NAME},…`}},
 		{"not closed", rs("identifier: a ${var.a"), []string{`5:15 a ${ has no } |…`}},
 		{"attribute of the tenant", rs("identifier: ${tenant.domian}"), []string{`5:15 a tenant has no attribute "domian" | Did you mean "domain"?…`}},
@@ -145,16 +153,24 @@ func TestMistakes(t *testing.T) {
 		{"sensitive maybe", rs("identifier: {env: X, sensitive: maybe}"), []string{`5:35 sensitive must be true or false |…`}},
 
 		// References.
-		{"misspelt address", rs("identifier: a") + "---\n" + doc("ClientGrant", "g", "client_id: c\naudience: ${ResourceServer/y.identifier}"),
-			[]string{`12:13 there is no resource "ResourceServer/y" | Did you mean "ResourceServer/x"?…`}},
-		{"misspelt attribute", rs("identifier: a") + "---\n" + doc("ClientGrant", "g", "client_id: c\naudience: ${ResourceServer/x.identifer}"),
-			[]string{`12:13 ResourceServer/x has no attribute "identifer" | Did you mean "identifier"?…`}},
+		{
+			"misspelt address", rs("identifier: a") + "---\n" + doc("ClientGrant", "g", "client_id: c\naudience: ${ResourceServer/y.identifier}"),
+			[]string{`12:13 there is no resource "ResourceServer/y" | Did you mean "ResourceServer/x"?…`},
+		},
+		{
+			"misspelt attribute", rs("identifier: a") + "---\n" + doc("ClientGrant", "g", "client_id: c\naudience: ${ResourceServer/x.identifer}"),
+			[]string{`12:13 ResourceServer/x has no attribute "identifer" | Did you mean "identifier"?…`},
+		},
 		{"misspelt kind", rs("identifier: ${Clent/x.client_id}"), []string{`5:15 there is no resource "Clent/x" | There is no kind "Clent". Did you mean "Client"?…`}},
-		{"circle", rs("identifier: ${Role/r.description}") + "---\n" + doc("Role", "r", "name: r\ndescription: ${ResourceServer/x.identifier}"),
-			[]string{`1:1 resources wait for each other in a circle | ResourceServer/x needs Role/r needs ResourceServer/x.…`}},
+		{
+			"circle", rs("identifier: ${Role/r.description}") + "---\n" + doc("Role", "r", "name: r\ndescription: ${ResourceServer/x.identifier}"),
+			[]string{`1:1 resources wait for each other in a circle | ResourceServer/x needs Role/r needs ResourceServer/x.…`},
+		},
 		{"one object twice", rs("identifier: a") + "---\n" + doc("ResourceServer", "y", "identifier: a"), []string{`7:1 ResourceServer/x and ResourceServer/y are the same object |…`}},
-		{"lost target", "apiVersion: ecplan/v1\nkind: ResourceServer\nmetadata: {name: api}\nspec: {identifier: a\n---\n" + doc("ClientGrant", "g", "client_id: c\naudience: ${ResourceServer/api.identifier}"),
-			[]string{`4:1 this is not valid YAML |…`}},
+		{
+			"lost target", "apiVersion: ecplan/v1\nkind: ResourceServer\nmetadata: {name: api}\nspec: {identifier: a\n---\n" + doc("ClientGrant", "g", "client_id: c\naudience: ${ResourceServer/api.identifier}"),
+			[]string{`4:1 this is not valid YAML |…`},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -53,8 +53,10 @@ func (r *reader) document(n *yaml.Node) bool {
 		if version != nil && !r.src.named {
 			return false
 		}
-		d := Diagnostic{Severity: Error, Pos: r.doc.pos, Summary: "the document has no apiVersion of ecplan's",
-			Detail: "It must begin with apiVersion: " + APIVersion + "."}
+		d := Diagnostic{
+			Severity: Error, Pos: r.doc.pos, Summary: "the document has no apiVersion of ecplan's",
+			Detail: "It must begin with apiVersion: " + APIVersion + ".",
+		}
 		if version != nil {
 			d.Pos = r.place(version)
 		}

@@ -84,8 +84,10 @@ func (sc *scope) resolve(d *document) (*Resource, Diagnostics) {
 
 // resource wraps a filled-in spec.
 func (sc *scope) resource(d *document, spec map[string]any) *Resource {
-	r := &Resource{Kind: d.kind, Name: d.name, Spec: spec, Secrets: sc.secrets, Pos: d.pos,
-		Positions: map[string]Position{}, keys: map[string]Position{}}
+	r := &Resource{
+		Kind: d.kind, Name: d.name, Spec: spec, Secrets: sc.secrets, Pos: d.pos,
+		Positions: map[string]Position{}, keys: map[string]Position{},
+	}
 	for p, at := range d.values {
 		if p == "spec" || strings.HasPrefix(p, "spec.") {
 			r.Positions[specPath(p)] = at
@@ -113,7 +115,8 @@ func CheckSpec(r *Resource) Diagnostics {
 		return Diagnostics{{Severity: Error, Pos: r.Pos, Address: r.Address(), Summary: "there is no kind " + quoted(r.Kind)}}
 	}
 	hidden := map[string]bool{}
-	s := &subject{value: revealKnown(r.Spec, r.Secrets, "spec", hidden), prefix: "spec", rule: schemas.Rules(r.Kind), address: r.Address(), kind: r.Kind,
+	s := &subject{
+		value: revealKnown(r.Spec, r.Secrets, "spec", hidden), prefix: "spec", rule: schemas.Rules(r.Kind), address: r.Address(), kind: r.Kind,
 		open:   func(_ string, v any, _ *schemas.Rule) bool { return placeholderTree(v) },
 		secret: func(path string) bool { return hidden[path] },
 		place: func(path string, key bool) Position {
@@ -122,7 +125,8 @@ func CheckSpec(r *Resource) Diagnostics {
 				return p
 			}
 			return r.At(at)
-		}}
+		},
+	}
 	return s.check(r.Kind)
 }
 
@@ -177,9 +181,11 @@ func expired(r *Resource, now time.Time) Diagnostics {
 		if err != nil || k.cert == nil || !now.After(k.cert.NotAfter) {
 			return // what can't be read has been reported
 		}
-		ds = append(ds, Diagnostic{Severity: Error, Pos: r.At(path), Address: r.Address(), Path: below("spec", path),
+		ds = append(ds, Diagnostic{
+			Severity: Error, Pos: r.At(path), Address: r.Address(), Path: below("spec", path),
 			Summary: fmt.Sprintf("the certificate at %s has expired", below("spec", path)),
-			Detail:  fmt.Sprintf("It was valid until %s. Ask its owner for a new one.", k.cert.NotAfter.UTC().Format(time.RFC3339))})
+			Detail:  fmt.Sprintf("It was valid until %s. Ask its owner for a new one.", k.cert.NotAfter.UTC().Format(time.RFC3339)),
+		})
 	})
 	return ds
 }

@@ -112,7 +112,8 @@ spec:
   client_id: ${env.ID}
   audience: ${ResourceServer/api.identifier}
   scope: ${var.list}
-`})
+`,
+	})
 	tenant, rs, ds := s.Prepare("prod-eu", Inputs{Env: environment(fullEnv), Vars: map[string]string{"lifetime": "400", "extra": "1"}})
 	if ds.Errors() > 0 || len(ds) != 1 { // extra is not used
 		t.Fatal(ds)
@@ -143,8 +144,10 @@ spec:
 	if audit.Spec["code"] != "// `${event.user}` stays\n" {
 		t.Errorf("code is %v", audit.Spec["code"])
 	}
-	secrets := map[string]string{"secrets.A": "h1dden", "secrets.B": "h1dden", "secrets.C": "pre-h1dden", "secrets.D": "https://acme.eu.auth0.com",
-		"secrets.E": "https://api.example/${x}/7Zk"}
+	secrets := map[string]string{
+		"secrets.A": "h1dden", "secrets.B": "h1dden", "secrets.C": "pre-h1dden", "secrets.D": "https://acme.eu.auth0.com",
+		"secrets.E": "https://api.example/${x}/7Zk",
+	}
 	if !maps.Equal(audit.Secrets, secrets) {
 		t.Errorf("secrets are %v", audit.Secrets)
 	}

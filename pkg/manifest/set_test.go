@@ -35,8 +35,10 @@ func TestEnvironmentIsDemandedWhereItCounts(t *testing.T) {
 	for _, d := range ds {
 		got = append(got, fmt.Sprintf("%s: %s", d.Address, d.Summary))
 	}
-	want := []string{`Tenant/dev: the environment variable "SECRET" is not set`, `Tenant/dev: the environment variable "HIDDEN" is not set`,
-		`ResourceServer/x: the environment variable "API" is not set`}
+	want := []string{
+		`Tenant/dev: the environment variable "SECRET" is not set`, `Tenant/dev: the environment variable "HIDDEN" is not set`,
+		`ResourceServer/x: the environment variable "API" is not set`,
+	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
@@ -89,8 +91,10 @@ func TestPrivateLines(t *testing.T) {
 	for _, d := range ds {
 		private[d.Path] = d.Private
 	}
-	want := map[string]bool{"spec.auth.client_id": true, "spec.auth.client_secret": true, "spec.name": false, "spec.secrets.A": true,
-		"spec.description": false, "spec.credentials[0].pem": true}
+	want := map[string]bool{
+		"spec.auth.client_id": true, "spec.auth.client_secret": true, "spec.name": false, "spec.secrets.A": true,
+		"spec.description": false, "spec.credentials[0].pem": true,
+	}
 	if fmt.Sprint(private) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", private, want)
 	}

@@ -43,8 +43,10 @@ func find(paths []string) ([]*source, Diagnostics) {
 	seen := map[string]bool{}
 	for _, p := range paths {
 		fail := func(name string, err error) {
-			ds = append(ds, Diagnostic{Severity: Error, Pos: Position{File: printable(name)},
-				Summary: "can't be read", Detail: sentence(plainError(err))})
+			ds = append(ds, Diagnostic{
+				Severity: Error, Pos: Position{File: printable(name)},
+				Summary: "can't be read", Detail: sentence(plainError(err)),
+			})
 		}
 		info, err := os.Stat(p)
 		if err != nil {

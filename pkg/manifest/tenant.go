@@ -95,10 +95,12 @@ func (d *document) checkAuth() Diagnostics {
 			continue // of the wrong type, which is reported
 		}
 		path := "spec.auth." + name
-		ds = append(ds, Diagnostic{Severity: Error, Pos: d.at(path), Address: d.address(), Path: path,
+		ds = append(ds, Diagnostic{
+			Severity: Error, Pos: d.at(path), Address: d.address(), Path: path,
 			Summary: path + " must not be written into the manifest",
 			Detail: fmt.Sprintf("Whoever can read the repository could sign in with it, now and from its history. Write %s: ${env.NAME}, or {env: NAME}, or {file: path}; "+
-				"if this was a real value, replace it at Auth0.", name)})
+				"if this was a real value, replace it at Auth0.", name),
+		})
 	}
 	return ds
 }
@@ -235,8 +237,10 @@ func (sc *scope) settings(r *Resource) {
 		}
 	}
 	auth, _ := r.Spec["auth"].(map[string]any)
-	for name, to := range map[string]*string{"client_id": &t.Auth.ClientID, "client_secret": &t.Auth.ClientSecret,
-		"private_key": &t.Auth.PrivateKey, "token": &t.Auth.Token} {
+	for name, to := range map[string]*string{
+		"client_id": &t.Auth.ClientID, "client_secret": &t.Auth.ClientSecret,
+		"private_key": &t.Auth.PrivateKey, "token": &t.Auth.Token,
+	} {
 		if p, ok := AsSecret(auth[name]); ok {
 			*to = r.Secrets[p]
 		} else {

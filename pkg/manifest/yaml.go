@@ -115,6 +115,8 @@ func syntaxError(src *source, c chunk, err error) Diagnostic {
 		l := bytes.Split(c.text, []byte("\n"))[line-1]
 		column += len(l) - len(bytes.TrimLeft(l, " "))
 	}
-	return Diagnostic{Severity: Error, Pos: Position{src.name, c.line + line, column}, Summary: "this is not valid YAML",
-		Detail: sentence(printable(msg)) + " Check indentation, quotes and colons here and on the line before."}
+	return Diagnostic{
+		Severity: Error, Pos: Position{src.name, c.line + line, column}, Summary: "this is not valid YAML",
+		Detail: sentence(printable(msg)) + " Check indentation, quotes and colons here and on the line before.",
+	}
 }

@@ -123,8 +123,10 @@ func circle(all, placed []kind.Step) manifest.Diagnostic {
 			ids = append(ids, s.ID)
 		}
 	}
-	return manifest.Diagnostic{Severity: manifest.Error, Summary: "some steps wait for each other: " + strings.Join(ids, ", "),
-		Detail: "This is a mistake in ecplan. Please report it with the manifest; nothing was changed."}
+	return manifest.Diagnostic{
+		Severity: manifest.Error, Summary: "some steps wait for each other: " + strings.Join(ids, ", "),
+		Detail: "This is a mistake in ecplan. Please report it with the manifest; nothing was changed.",
+	}
 }
 
 func diagnose(r *manifest.Resource, err error) manifest.Diagnostic {

@@ -236,7 +236,8 @@ func TestTokenFailures(t *testing.T) {
 		"wrong secret": {oauth(401, "access_denied", "Unauthorized"), []string{"401 Unauthorized: access_denied: Unauthorized", "The client id or the client secret is wrong", "application me"}, 2},
 		"no grant": {
 			oauth(403, "access_denied", `Client "me" is not authorized to access resource server "x". You need to create a "client-grant" associated to this API.`),
-			[]string{"You need to create a", "Authorize the application me for the Auth0 Management API"}, 1,
+			[]string{"You need to create a", "Authorize the application me for the Auth0 Management API"},
+			1,
 		},
 		"custom domain":    {oauth(403, "access_denied", "Service not enabled within domain: x"), []string{"canonical domain, not its custom domain"}, 1},
 		"grant type":       {oauth(403, "unauthorized_client", "Grant type 'client_credentials' not allowed for the client."), []string{"Enable the grant type client_credentials"}, 1},
@@ -248,7 +249,8 @@ func TestTokenFailures(t *testing.T) {
 			func(_ int, w http.ResponseWriter, r *http.Request) {
 				reply(w, 400, map[string]any{"error": "invalid_request", "error_description": "bad: " + r.PostForm.Encode()})
 			},
-			[]string{"client_secret=(sensitive)"}, 1,
+			[]string{"client_secret=(sensitive)"},
+			1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
