@@ -164,6 +164,11 @@ func clientSteps(d Desired, o Observed) ([]Step, error) {
 			inline := make([]any, len(declared))
 			for i, c := range objects(declared) {
 				inline[i] = credentialBody(c)
+				kid, err := kidOf(c)
+				if err != nil {
+					return nil, err
+				}
+				s.Merged[recordedKeys] = append(s.Merged[recordedKeys], kid)
 			}
 			b["client_authentication_methods"] = map[string]any{"private_key_jwt": map[string]any{"credentials": inline}}
 			s.Scopes = append([]string{"create:client_credentials"}, s.Scopes...)

@@ -35,6 +35,7 @@ func credentialBody(c map[string]any) map[string]any {
 			delete(b, k)
 		}
 	}
+	delete(b, "retire_after") // ecplan's own
 	if b["credential_type"] == nil {
 		b["credential_type"] = "public_key"
 	}
@@ -91,6 +92,7 @@ func credentialSteps(d Desired, o Observed) ([]Step, error) {
 			s.Scopes = []string{"create:client_credentials"}
 			s.Outputs = []string{"id", "kid"}
 			s.After = map[string]any{"kid": kid}
+			s.Merged = map[string][]string{recordedKeys: {kid}}
 			s.Changes = []Change{{Path: "credentials[" + text(c, "name") + "]", Op: "add", After: shownCredential(c, kid)}}
 			s.Undo = Undo{Effect: Exact, How: "detaches and deletes the key"}
 			steps = append(steps, s)
@@ -110,6 +112,11 @@ func credentialSteps(d Desired, o Observed) ([]Step, error) {
 	if len(attached)+len(spare)+adds > mostRecords {
 		return nil, fmt.Errorf("the client has %d keys on record and %d more are declared; Auth0 keeps at most %d. Delete one that is not in use (%s) and plan again",
 			len(attached)+len(spare), adds, mostRecords, listed(kids(append(spare, attached...))))
+	}
+	for _, c := range spare { // a rotation that was cut short left it behind
+		if kid := text(c, "kid"); !slices.Contains(wanted, kid) && slices.Contains(d.Record.Merged[recordedKeys], kid) {
+			steps = append(steps, deleteCredential(d, o, c, "an earlier run added the key, and it is no longer declared or in use"))
+		}
 	}
 	former := kids(attached)
 	if slices.Equal(former, wanted) || sameSet(former, wanted) {
@@ -135,16 +142,27 @@ func credentialSteps(d Desired, o Observed) ([]Step, error) {
 		if slices.Contains(wanted, kid) {
 			continue
 		}
-		s := newStep(d, o, "credential-"+text(c, "id"), Delete, "the key is no longer declared")
-		s.Request = Request{Method: "DELETE", Path: []any{clients.path, o.ID, "credentials", text(c, "id")}}
-		s.Scopes = []string{"delete:client_credentials"}
+		s := deleteCredential(d, o, c, "the key is no longer declared")
 		s.Needs = []string{attach.ID}
-		s.Before = map[string]any{"kid": kid, "id": c["id"]}
-		s.Changes = []Change{{Path: "credentials[" + text(c, "name") + "]", Op: "remove", Before: shownCredential(c, kid)}}
-		s.Undo = Undo{Effect: None, How: "Auth0 never gives a key's PEM back"}
 		steps = append(steps, s)
 	}
 	return steps, nil
+}
+
+// recordedKeys is the field under which a run records the keys that it added.
+const recordedKeys = "credentials"
+
+// deleteCredential makes the write that deletes a key; it must be detached by then.
+func deleteCredential(d Desired, o Observed, c map[string]any, reason string) Step {
+	kid := text(c, "kid")
+	s := newStep(d, o, "credential-"+text(c, "id"), Delete, reason)
+	s.Request = Request{Method: "DELETE", Path: []any{clients.path, o.ID, "credentials", text(c, "id")}}
+	s.Scopes = []string{"delete:client_credentials"}
+	s.Before = map[string]any{"kid": kid, "id": c["id"]}
+	s.Released = map[string][]string{recordedKeys: {kid}}
+	s.Changes = []Change{{Path: "credentials[" + text(c, "name") + "]", Op: "remove", Before: shownCredential(c, kid)}}
+	s.Undo = Undo{Effect: None, How: "Auth0 never gives a key's PEM back"}
+	return s
 }
 
 // leavesKeys reports whether d wants a client that signs in with keys to sign in in

@@ -33,7 +33,7 @@ func restoreClient(d Desired, o Observed, done []Step) ([]Step, error) {
 			}
 		case s.Action == Create:
 			if have := byKid(pool, text(s.After, "kid")); have != nil {
-				steps = append(steps, dropCredential(d, o, have))
+				steps = append(steps, deleteCredential(d, o, have, "the run added this key"))
 			}
 		case s.Action == Update && s.Before["expires_at"] != nil:
 			if have := byKid(pool, text(s.Before, "kid")); have != nil {
@@ -62,8 +62,11 @@ func reattach(d Desired, o Observed, s Step, attached, pool []map[string]any) (S
 	}
 	step := newStep(d, o, "credentials", Attach, "lets the client sign in as before")
 	body := map[string]any{"client_authentication_methods": map[string]any{"private_key_jwt": map[string]any{"credentials": list}}}
-	if method := text(s.Before, "token_endpoint_auth_method"); method != "" && len(list) == 0 {
-		body = map[string]any{"client_authentication_methods": nil, "token_endpoint_auth_method": method} // facts, recorded §2
+	if len(listOf(s.Before["credentials"])) == 0 { // it signed in with a secret (facts, recorded §2)
+		body = map[string]any{"client_authentication_methods": nil}
+		if method := text(s.Before, "token_endpoint_auth_method"); method != "" {
+			body["token_endpoint_auth_method"] = method
+		}
 	}
 	step.Request = Request{Method: "PATCH", Path: []any{clients.path, o.ID}, Body: body}
 	step.Scopes = []string{"update:client_credentials", "update:clients"}
@@ -72,17 +75,6 @@ func reattach(d Desired, o Observed, s Step, attached, pool []map[string]any) (S
 	step.Changes = []Change{{Path: "credentials", Op: "change", Before: step.Before["credentials"], After: step.After["credentials"], Set: true}}
 	step.Undo = Undo{Effect: Exact, How: "attaches the keys again"}
 	return step, true
-}
-
-// dropCredential makes the write that deletes a key; it must be detached by then.
-func dropCredential(d Desired, o Observed, have map[string]any) Step {
-	s := newStep(d, o, "credential-"+text(have, "id"), Delete, "the run added this key")
-	s.Request = Request{Method: "DELETE", Path: []any{clients.path, o.ID, "credentials", text(have, "id")}}
-	s.Scopes = []string{"delete:client_credentials"}
-	s.Before = map[string]any{"kid": text(have, "kid"), "id": have["id"]}
-	s.Changes = []Change{{Path: "credentials[" + text(have, "name") + "]", Op: "remove", Before: shownCredential(have, text(have, "kid"))}}
-	s.Undo = Undo{Effect: None, How: "Auth0 never gives a key's PEM back"}
-	return s
 }
 
 // clientLosses: whoever was given the client's id can't use it any more.
