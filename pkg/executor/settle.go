@@ -235,40 +235,52 @@ func Abandon(j *journal.Run, p planner.TenantPlan, why string) error {
 // record as done.
 func Remaining(ctx context.Context, t Tenant, j *journal.Run, p planner.TenantPlan) ([]Settled, error) {
 	past := &Past{Log: j.Log(), Plan: p}
-	var ready []string
-	for _, s := range p.Steps {
-		if past.done(s.ID) {
-			continue
-		}
-		open := false
-		for _, need := range s.Needs {
-			open = open || !past.done(need)
-		}
-		if !open {
-			ready = append(ready, s.ID)
-		}
-	}
-	findings, err := past.look(ctx, t, ready)
-	if err != nil {
-		return nil, fmt.Errorf("looking at what is left of the run %s: %w", j.Name(), err)
-	}
+	looked := map[string]bool{}
 	var changed []Settled
-	for _, id := range ready {
-		f, s := findings[id], past.step(id)
-		switch {
-		case f.State == kind.Neither || f.State == kind.Absent && s.Before != nil && !s.Made():
-			changed = append(changed, f.Settled)
-		case f.State == kind.AsAfter:
-			in := journal.Intent{Request: "", Before: s.Digest}
-			if err := j.Intent(id, in); err != nil {
-				return nil, err
+	for { // what is found to be done may make others ready
+		var ready []string
+		for _, s := range p.Steps {
+			if !looked[s.ID] && !past.done(s.ID) && past.ready(s) {
+				ready, looked[s.ID] = append(ready, s.ID), true
 			}
-			d := doneBy(&s, in, f.object)
-			d.Settled = true
-			if err := j.Done(id, d); err != nil {
-				return nil, err
+		}
+		if len(ready) == 0 {
+			return changed, nil
+		}
+		findings, err := past.look(ctx, t, ready)
+		if err != nil {
+			return nil, fmt.Errorf("looking at what is left of the run %s: %w", j.Name(), err)
+		}
+		for _, id := range ready {
+			f, s := findings[id], past.step(id)
+			switch {
+			case f.State == kind.Neither || f.State == kind.Absent && s.Before != nil && !s.Made():
+				changed = append(changed, f.Settled)
+			case f.State == kind.AsAfter:
+				if err := record(j, s, f); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
-	return changed, nil
+}
+
+func (p *Past) ready(s kind.Step) bool {
+	for _, need := range s.Needs {
+		if !p.done(need) {
+			return false
+		}
+	}
+	return true
+}
+
+// record puts on record that a step turned out to be done.
+func record(j *journal.Run, s kind.Step, f finding) error {
+	in := journal.Intent{Before: s.Digest}
+	if err := j.Intent(s.ID, in); err != nil {
+		return err
+	}
+	d := doneBy(&s, in, f.object)
+	d.Settled = true
+	return j.Done(s.ID, d)
 }
