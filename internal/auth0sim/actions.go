@@ -124,7 +124,7 @@ func (c *call) listActions() answer {
 
 func (a *action) trigger() string {
 	for _, t := range list(a.o["supported_triggers"]) {
-		return str(t.(obj)["id"])
+		return str(object(t)["id"])
 	}
 	return ""
 }
@@ -178,7 +178,7 @@ func (c *call) applyAction(a *action, o obj, request string) *answer {
 		if len(triggers) > 1 {
 			return invalid("SupportedTriggers: value must contain no more than 1 item(s)") // OAS: "can only target a single trigger"
 		}
-		t, fail := c.readTrigger(triggers[0].(obj))
+		t, fail := c.readTrigger(object(triggers[0]))
 		if fail != nil {
 			return fail
 		}
@@ -194,7 +194,7 @@ func (c *call) applyAction(a *action, o obj, request string) *answer {
 		// its value is empty then, so that a client that counts on more shows.
 		secrets := []secret{}
 		for _, x := range list(given) {
-			x := x.(obj)
+			x := object(x)
 			s := secret{str(x["name"]), str(x["value"]), now}
 			if s.name == "" || len(s.name) > maxSecretName || len(s.value) > maxSecretValue {
 				return invalid("Secrets: embedded message failed validation")

@@ -123,7 +123,7 @@ func (c *call) updateBindings() answer {
 	}
 	next := make([]*binding, 0, len(given))
 	for _, x := range given {
-		x := x.(obj) // by the schema
+		x := object(x)
 		ref, _ := x["ref"].(obj)
 		a, fail := c.refersTo(trigger, ref)
 		if fail != nil {

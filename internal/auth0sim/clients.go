@@ -229,7 +229,7 @@ func (c *call) applyClient(cl *client) {
 		cl.used = map[string]obj{}
 		if m, isObj := methods.(obj); isObj {
 			for method, settings := range m {
-				cl.used[method] = settings.(obj)
+				cl.used[method] = object(settings)
 			}
 		}
 	}

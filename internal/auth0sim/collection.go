@@ -150,6 +150,12 @@ func anys(s []string) []any {
 	return out
 }
 
+// object turns a JSON value into an object; anything else is an empty one.
+func object(v any) obj {
+	o, _ := v.(obj)
+	return o
+}
+
 func str(v any) string {
 	s, _ := v.(string)
 	return s

@@ -181,7 +181,7 @@ func (c *call) updateConnectionClients() answer {
 	}
 	next := slices.Clone(con.clients)
 	for _, x := range c.items {
-		o := x.(obj) // by the schema
+		o := object(x)
 		id := str(o["client_id"])
 		if _, found := c.t.clients.get(id); !found {
 			return noClient() // OAS

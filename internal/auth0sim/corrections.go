@@ -40,16 +40,16 @@ func correct(d *document) {
 	for _, name := range []string{"CreateClientRequestContent", "UpdateClientRequestContent"} {
 		d.Schemas[name].Properties["grant_types"].UniqueItems = true // facts §3.3
 	}
-	object := func(more map[string]*schema) *schema {
+	objectOf := func(more map[string]*schema) *schema {
 		return &schema{Type: typeList{"object", "null"}, Properties: more}
 	}
 	// REC-tf ClientCredentialsTokenVaultPrivilegedAccess, 2026-08.
 	add("ClientTokenVaultPrivilegedAccessWithCredentialId", "grants", &schema{Type: typeList{"array"}})
 	for _, name := range []string{"CreateClientRequestContent", "UpdateClientRequestContent"} {
 		// REC-tf ClientIdentityAssertionAuthorizationGrant, 2026-08.
-		add(name, "identity_assertion_authorization_grant", object(map[string]*schema{"active": boolean}))
+		add(name, "identity_assertion_authorization_grant", objectOf(map[string]*schema{"active": boolean}))
 	}
 	for _, name := range []string{"CreateConnectionRequestContent", "UpdateConnectionRequestContent"} {
-		add(name, "cross_app_access_resource_app", object(map[string]*schema{"status": text})) // REC-tf ConnectionOIDCMetadata, 2026-07
+		add(name, "cross_app_access_resource_app", objectOf(map[string]*schema{"status": text})) // REC-tf ConnectionOIDCMetadata, 2026-07
 	}
 }

@@ -109,7 +109,7 @@ func (c *call) takeInlineCredentials(cl *client, o obj) (map[string]obj, *answer
 		}
 		ids, whole := []any{}, []any{}
 		for _, x := range list(given) {
-			body := x.(obj) // by the schema
+			body := object(x)
 			if id := str(body["id"]); id != "" && body["pem"] == nil {
 				ids = append(ids, obj{"id": id})
 				continue
@@ -128,7 +128,10 @@ func (c *call) takeInlineCredentials(cl *client, o obj) (map[string]obj, *answer
 	if m, isObj := o["client_authentication_methods"].(obj); isObj {
 		methods = map[string]obj{}
 		for method, settings := range m {
-			slot := settings.(obj)
+			slot, isSlot := settings.(obj)
+			if !isSlot {
+				slot = obj{}
+			}
 			whole, fail := take(slot)
 			if fail != nil {
 				return nil, fail

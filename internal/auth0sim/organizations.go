@@ -66,7 +66,7 @@ func (c *call) createOrganization() answer {
 	}
 	g := &organization{memberRoles: map[string][]string{}}
 	for _, x := range list(o["enabled_connections"]) {
-		if fail := c.addConnection(g, x.(obj)); fail != nil {
+		if fail := c.addConnection(g, object(x)); fail != nil {
 			return *fail
 		}
 	}
@@ -142,7 +142,7 @@ func (c *call) deleteOrganization() answer {
 	}
 	for _, r := range slices.Clone(c.t.roles.all) { // its own roles go with it; UNCONFIRMED
 		if r.field("owner_id") == g.id {
-			c.t.roles.remove(r.id)
+			c.t.removeRole(r.id)
 		}
 	}
 	c.t.organizations.remove(g.id)

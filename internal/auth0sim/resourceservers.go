@@ -242,7 +242,7 @@ func (c *call) deleteResourceServer() answer {
 // defines says whether an API has a scope.
 func (t *tenant) defines(p permission) bool {
 	rs, found := t.byIdentifier(p.api)
-	return found && slices.ContainsFunc(t.scopesOf(rs), func(s any) bool { return str(s.(obj)["value"]) == p.name })
+	return found && slices.ContainsFunc(t.scopesOf(rs), func(s any) bool { return str(object(s)["value"]) == p.name })
 }
 
 // dropStalePermissions takes permissions whose scope is gone from roles and users.

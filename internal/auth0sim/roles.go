@@ -98,19 +98,27 @@ func (c *call) updateRole() answer {
 }
 
 func (c *call) deleteRole() answer {
-	if !c.t.roles.remove(c.params["id"]) {
+	if !c.t.removeRole(c.params["id"]) {
 		return noRole() // 404 again (facts §3.0)
 	}
-	gone := func(id string) bool { return id == c.params["id"] }
-	for _, u := range c.t.users.all {
+	return ok(obj{}) // 200 {} (facts §3.0)
+}
+
+// removeRole takes a role away, from whoever has it too.
+func (t *tenant) removeRole(id string) bool {
+	if !t.roles.remove(id) {
+		return false
+	}
+	gone := func(had string) bool { return had == id }
+	for _, u := range t.users.all {
 		u.roles = slices.DeleteFunc(u.roles, gone)
 	}
-	for _, o := range c.t.organizations.all {
-		for member, roles := range o.memberRoles {
-			o.memberRoles[member] = slices.DeleteFunc(roles, gone)
+	for _, g := range t.organizations.all {
+		for member, roles := range g.memberRoles {
+			g.memberRoles[member] = slices.DeleteFunc(roles, gone)
 		}
 	}
-	return ok(obj{}) // 200 {} (facts §3.0)
+	return true
 }
 
 // showPermissions lists permissions as roles and users have them, by name (REC-tf
@@ -126,7 +134,7 @@ func (t *tenant) showPermissions(all []permission) []obj {
 		}
 		description := ""
 		for _, s := range t.scopesOf(rs) {
-			if s := s.(obj); str(s["value"]) == p.name {
+			if s := object(s); str(s["value"]) == p.name {
 				description = str(s["description"])
 			}
 		}
@@ -143,7 +151,7 @@ func (t *tenant) showPermissions(all []permission) []obj {
 func (c *call) readPermissions(adding bool) ([]permission, *answer) {
 	var out []permission
 	for _, x := range list(c.body["permissions"]) {
-		x := x.(obj) // by the schema
+		x := object(x)
 		p := permission{str(x["resource_server_identifier"]), str(x["permission_name"])}
 		if adding {
 			if _, found := c.t.byIdentifier(p.api); !found {

@@ -21,7 +21,12 @@ type loader struct {
 // load reads the format that dump writes. In a seed made by hand much may be left
 // out: ids, what Auth0 fills in, whole collections; a name may stand for an id; an
 // Action may say "deployed": true.
-func (t *tenant) load(raw []byte, now time.Time) error {
+func (t *tenant) load(raw []byte, now time.Time) (err error) {
+	defer func() { // a state of another shape than the checks below think of
+		if r := recover(); r != nil {
+			err = fmt.Errorf("it has not the shape of a state: %v", r)
+		}
+	}()
 	raw = []byte(strings.ReplaceAll(string(raw), "{{domain}}", t.domain))
 	var state obj
 	if err := json.Unmarshal(raw, &state); err != nil {
@@ -232,8 +237,11 @@ func named[T interface{ rec() *record }](c *collection[T], key, field, what stri
 	return id, nil
 }
 
-// namedAll is named for a list.
-func namedAll[T interface{ rec() *record }](c *collection[T], keys []any, field, what string) ([]string, error) {
+// namedAll is named for a list. A Snapshot has ids, and some of things that are gone.
+func namedAll[T interface{ rec() *record }](l *loader, c *collection[T], keys []any, field, what string) ([]string, error) {
+	if l.whole {
+		return strs(keys), nil
+	}
 	var out []string
 	for _, k := range keys {
 		id, err := named(c, str(k), field, what)
@@ -283,13 +291,14 @@ func (l *loader) profiles() error {
 // roleUsers reads the users of roles, which stand with the roles.
 func (l *loader) roleUsers() error {
 	for _, r := range l.t.roles.all {
-		ids, err := namedAll(&l.t.users, takeList(r.o, "users"), "email", "user")
+		ids, err := namedAll(l, &l.t.users, takeList(r.o, "users"), "email", "user")
 		if err != nil {
 			return fmt.Errorf("role %q: %w", r.field("name"), err)
 		}
 		for _, id := range ids {
-			u, _ := l.t.users.get(id)
-			u.roles = addOnce(u.roles, r.id)
+			if u, found := l.t.users.get(id); found {
+				u.roles = addOnce(u.roles, r.id)
+			}
 		}
 	}
 	return nil

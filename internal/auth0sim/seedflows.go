@@ -117,7 +117,7 @@ func (l *loader) connections() error {
 		}
 		con := &connection{}
 		con.record = record{id: take(o, "id", func() string { return "con_" + l.t.draw.alnum(16) }), o: o}
-		clients, err := namedAll(&l.t.clients, takeList(o, "clients"), "name", "client")
+		clients, err := namedAll(l, &l.t.clients, takeList(o, "clients"), "name", "client")
 		if err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func (l *loader) connections() error {
 func (l *loader) users() error {
 	return l.each("users", func(o obj) error {
 		u := &user{permissions: l.permissions(takeList(o, "permissions"))}
-		roles, err := namedAll(&l.t.roles, takeList(o, "roles"), "name", "role")
+		roles, err := namedAll(l, &l.t.roles, takeList(o, "roles"), "name", "role")
 		if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func (l *loader) organizations() error {
 			defaults(con, organizationConnectionDefaults())
 			g.connections = append(g.connections, con)
 		}
-		members, err := namedAll(&l.t.users, takeList(o, "members"), "email", "user")
+		members, err := namedAll(l, &l.t.users, takeList(o, "members"), "email", "user")
 		if err != nil {
 			return err
 		}
@@ -190,7 +190,7 @@ func (l *loader) organizations() error {
 			if err != nil {
 				return err
 			}
-			if g.memberRoles[id], err = namedAll(&l.t.roles, list(roles[member]), "name", "role"); err != nil {
+			if g.memberRoles[id], err = namedAll(l, &l.t.roles, list(roles[member]), "name", "role"); err != nil {
 				return err
 			}
 		}

@@ -154,7 +154,7 @@ func (c *call) token(contentType string) answer {
 	if truth(g.o["allow_all_scopes"]) {
 		scopes = nil
 		for _, s := range c.t.scopesOf(rs) {
-			scopes = append(scopes, str(s.(obj)["value"]))
+			scopes = append(scopes, str(object(s)["value"]))
 		}
 	}
 	if asked := strings.Fields(form["scope"]); len(asked) > 0 {

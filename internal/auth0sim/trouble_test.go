@@ -194,6 +194,26 @@ func TestState(t *testing.T) {
 	}
 }
 
+// TestDanglingIDs holds that what went away leaves nothing that breaks a read or a
+// snapshot.
+func TestDanglingIDs(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	org := s.post("/organizations", obj{"name": "acme"})["id"].(string)
+	role := s.post("/roles", obj{"name": "own", "type": "organization", "owner_id": org})["id"].(string)
+	user := s.post("/users", obj{"connection": "Username-Password-Authentication", "email": "a@b.example", "password": "x"})["user_id"].(string)
+	at := "/users/auth0%7C" + strings.TrimPrefix(user, "auth0|")
+	s.send("POST", at+"/roles", obj{"roles": []any{role}}, 204)
+	client := s.post("/clients", obj{"name": "c"})["client_id"]
+	s.post("/connections", obj{"name": "con", "strategy": "auth0", "enabled_clients": []any{client, "gone"}})
+	s.send("DELETE", "/organizations/"+org, nil, 204)
+	s.send("GET", at+"/permissions", nil, 200)
+	s.send("GET", at+"/roles", nil, 200)
+	first := s.Snapshot()
+	if second := newTenant(t, auth0sim.Options{Seed: first}).Snapshot(); !bytes.Equal(first, second) {
+		t.Errorf("read back it differs: %s", second)
+	}
+}
+
 func TestStateFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	o := auth0sim.Options{StateFile: file, ClientID: "mgmt", ClientSecret: "s"}

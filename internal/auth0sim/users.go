@@ -50,8 +50,7 @@ func (c *call) listUsers() answer {
 	terms := strings.TrimSpace(c.query.Get("q"))
 	items, place := listing(c, c.t.users.all, func(u *user) bool {
 		if want := c.query.Get("connection"); want != "" {
-			identity, _ := list(u.o["identities"])[0].(obj)
-			if str(identity["connection"]) != want {
+			if !slices.ContainsFunc(list(u.o["identities"]), func(x any) bool { return str(object(x)["connection"]) == want }) {
 				return false
 			}
 		}
@@ -234,7 +233,10 @@ func (c *call) listUserPermissions() answer {
 		sources[p] = append(sources[p], obj{"source_id": "", "source_name": "", "source_type": "DIRECT"})
 	}
 	for _, id := range u.roles {
-		r, _ := c.t.roles.get(id)
+		r, found := c.t.roles.get(id)
+		if !found {
+			continue
+		}
 		for _, p := range r.permissions {
 			sources[p] = append(sources[p], obj{"source_id": r.id, "source_name": r.o["name"], "source_type": "ROLE"})
 			all = addPermissions(all, []permission{p})
