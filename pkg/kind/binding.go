@@ -2,6 +2,7 @@ package kind
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -341,16 +342,18 @@ func deleteAction(d Desired, o Observed) ([]Step, error) {
 // order in which they ran, o is the state now.
 func restoreAction(d Desired, o Observed, done []Step) ([]Step, error) {
 	var steps []Step
-	created := slices.ContainsFunc(done, func(s Step) bool { return s.Action == Create })
-	if created {
-		return deleteAction(d, o)
-	}
 	for _, s := range slices.Backward(done) {
 		if s.Part == "binding" {
 			if step, ok := unbindStep(d, o, s); ok {
 				steps = append(steps, step)
+				o.Spec = maps.Clone(o.Spec)
+				o.Spec["bindings"] = step.After["bindings"]
 			}
 		}
+	}
+	if slices.ContainsFunc(done, func(s Step) bool { return s.Action == Create }) {
+		rest, err := deleteAction(d, o)
+		return append(steps, rest...), err
 	}
 	for _, s := range done {
 		id, _ := dig(s.Before, "deployed_version", "id").(string)
