@@ -252,7 +252,12 @@ func metadataPage() []byte {
 	meta, _ := defs["metadata"].(map[string]any)
 	table(&b, schemas.Document, meta)
 	tenant, _ := defs["tenant_metadata"].(map[string]any)
-	fmt.Fprintf(&b, "\nA Tenant has of these only %s.\n", code(fields(tenant)))
+	fmt.Fprintf(&b, "\nA Tenant, Variables and a Rollout have of these only %s.\n", code(fields(tenant)))
+	props, _ := schemas.Tree(schemas.Document)["properties"].(map[string]any)
+	overrides, _ := props["overrides"].(map[string]any)
+	fmt.Fprintf(&b, "\n## overrides\n\nBeside `spec`, a document may have `overrides`, a list. %s `ecplan render --tenant NAME` shows what comes of it.\n\n", overrides["description"])
+	items, _ := overrides["items"].(map[string]any)
+	table(&b, schemas.Document, items)
 	return b.Bytes()
 }
 

@@ -20,11 +20,14 @@ func Bundle() []byte {
 			map[string]any{"type": "string", "pattern": `\$\{`},
 			map[string]any{"type": "object", "required": []any{"file"}, "additionalProperties": false, "properties": map[string]any{
 				"file":      map[string]any{"type": "string", "description": "The path of a file, relative to this one."},
-				"sensitive": map[string]any{"type": "boolean", "description": "The value must be shown nowhere."}}},
+				"sensitive": map[string]any{"type": "boolean", "description": "The value must be shown nowhere."},
+			}},
 			map[string]any{"type": "object", "required": []any{"env"}, "additionalProperties": false, "properties": map[string]any{
 				"env":       map[string]any{"type": "string", "description": "The name of an environment variable."},
-				"sensitive": map[string]any{"type": "boolean", "description": "The value must be shown nowhere."}}},
-		}}}
+				"sensitive": map[string]any{"type": "boolean", "description": "The value must be shown nowhere."},
+			}},
+		},
+	}}
 	doc, _ := clone(Tree(Document)).(map[string]any)
 	for name, d := range doc["$defs"].(map[string]any) {
 		defs[name] = inline(Document, d, false)
@@ -35,14 +38,15 @@ func Bundle() []byte {
 		defs[k] = inline(k, Tree(k), false)
 		kinds = append(kinds, k)
 		meta := "metadata"
-		if k == "Tenant" {
+		if k == "Tenant" || k == "Variables" || k == "Rollout" {
 			meta = "tenant_metadata"
 		}
 		choices = append(choices, map[string]any{
 			"if": map[string]any{"required": []any{"kind"}, "properties": map[string]any{"kind": map[string]any{"const": k}}},
 			"then": map[string]any{"properties": map[string]any{
 				"metadata": map[string]any{"$ref": "#/$defs/" + meta},
-				"spec":     map[string]any{"$ref": "#/$defs/" + k}}},
+				"spec":     map[string]any{"$ref": "#/$defs/" + k},
+			}},
 		})
 	}
 	doc["$id"], doc["$defs"], doc["allOf"] = base+Manifest+suffix, defs, choices

@@ -86,6 +86,8 @@ func parse(src *source, lost *lost) (docs []*document, ds Diagnostics) {
 type lost struct {
 	all       bool
 	addresses map[string]bool
+	// apart are the places of documents that are meant for other tenants, by address.
+	apart map[string]Position
 }
 
 var (

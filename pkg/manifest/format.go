@@ -28,6 +28,7 @@ var formats = map[string]func(string) error{
 	"date-time":             dateTime,
 	"duration":              duration,
 	"tenant-domain":         domain,
+	"selector":              selector,
 	formatKey:               func(s string) error { _, err := parsePublicKey(s); return err },
 }
 
@@ -43,6 +44,7 @@ var formatNames = map[string]string{
 	"date-time":             "is not a time",
 	"duration":              "is not a duration",
 	"tenant-domain":         "is not a tenant's domain",
+	"selector":              "picks no tenants",
 	formatKey:               "is not a public key that Auth0 takes",
 }
 

@@ -151,6 +151,11 @@ func (l *linker) reference(r *Resource, v any, address, attr, path string) any {
 		if isKind(kind) && (l.lost.all || l.lost.addresses[address]) {
 			return SecretRef(path)
 		}
+		if at, ok := l.lost.apart[address]; ok {
+			l.fail(r, path, "there is no resource "+quoted(address),
+				fmt.Sprintf("It is declared at %s, but not for this tenant (metadata.tenants). Restrict this document in the same way, or that one less.", at))
+			return SecretRef(path)
+		}
 		hint := didYouMean(address, Keys(l.by))
 		if hint == "" && !isKind(kind) {
 			hint = sentences(fmt.Sprintf("There is no kind %s.", quoted(kind)), didYouMean(kind, schemas.Kinds()))

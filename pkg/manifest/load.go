@@ -63,6 +63,9 @@ func Load(paths []string) (*Set, Diagnostics) {
 			Detail: fmt.Sprintf("%s holds no YAML document that begins with apiVersion: %s. Name files or folders with -f.", inSentence(paths), APIVersion),
 		})
 	}
+	ds = append(ds, s.checkOverrides()...)
+	ds = append(ds, s.checkVariables()...)
+	ds = append(ds, s.checkRollouts()...)
 	return s, s.mark(ds.Sort())
 }
 
@@ -71,15 +74,17 @@ func (s *Set) note(d *document) {
 	if s.used == nil {
 		s.used = map[string]bool{}
 	}
-	walkRules(d.spec, schemas.Rules(d.kind), "", func(_ string, v any, rule *schemas.Rule) {
-		text, _ := v.(string)
-		parts, _ := pieces(text)
-		for _, p := range parts {
-			if name, ok := strings.CutPrefix(p.text, "var."); ok && p.expr && (rule == nil || !rule.Text) {
-				s.used[name] = true
+	for _, spec := range d.versions() {
+		walkRules(spec, schemas.Rules(d.kind), "", func(_ string, v any, rule *schemas.Rule) {
+			text, _ := v.(string)
+			parts, _ := pieces(text)
+			for _, p := range parts {
+				if name, ok := strings.CutPrefix(p.text, "var."); ok && p.expr && (rule == nil || !rule.Text) {
+					s.used[name] = true
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // unused warns of variables from the command line that no document asks for: a
@@ -99,7 +104,13 @@ func (s *Set) unused(vars map[string]string) Diagnostics {
 
 // hide notes the lines on which d has sensitive values written out.
 func (s *Set) hide(d *document) {
-	walkRules(d.spec, schemas.Rules(d.kind), "spec", func(path string, v any, rule *schemas.Rule) {
+	for at, spec := range d.versions() {
+		s.hideBelow(d, at, spec)
+	}
+}
+
+func (s *Set) hideBelow(d *document, at string, spec map[string]any) {
+	walkRules(spec, schemas.Rules(d.kind), at, func(path string, v any, rule *schemas.Rule) {
 		text, isText := v.(string)
 		key := rule != nil && rule.Format == formatKey && strings.Contains(text, "PRIVATE KEY")
 		if !key && (rule == nil || !rule.Sensitive) {
@@ -160,7 +171,7 @@ func (d *document) check() Diagnostics {
 	}
 	if m, ok := d.root["metadata"].(map[string]any); ok {
 		part := "#/$defs/metadata"
-		if d.kind == KindTenant {
+		if !onTenants(d.kind) {
 			part = "#/$defs/tenant_metadata"
 		}
 		s.value, s.prefix, s.rule = m, "metadata", nil
@@ -172,12 +183,25 @@ func (d *document) check() Diagnostics {
 			})
 		}
 	}
-	if m, ok := d.root["spec"].(map[string]any); ok {
-		s.value, s.prefix, s.rule, s.open = m, "spec", schemas.Rules(d.kind), d.open
-		ds = append(ds, s.check(d.kind)...)
-		if d.kind == KindTenant {
-			ds = append(ds, d.checkAuth()...)
-		}
+	if len(d.overrides()) > 0 {
+		return ds // what each tenant gets is checked; see checkOverrides
+	}
+	return append(ds, d.checkSpec()...)
+}
+
+// checkSpec holds the spec against its kind's schema as far as its values are written out.
+func (d *document) checkSpec() Diagnostics {
+	m, ok := d.root["spec"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	s := &subject{address: d.address(), kind: d.kind, value: m, prefix: "spec", rule: schemas.Rules(d.kind), open: d.open, place: d.place}
+	if d.kind == KindRollout {
+		s.open = closed
+	}
+	ds := s.check(d.kind)
+	if d.kind == KindTenant {
+		ds = append(ds, d.checkAuth()...)
 	}
 	return ds
 }
@@ -269,7 +293,7 @@ func (s *Set) Digest(vars map[string]string) string {
 func (s *Set) named(d *document, vars map[string]string) []string {
 	seen := map[string]bool{}
 	var tenants []*scope
-	walkElsewhere(d.spec, schemas.Rules(d.kind), func(m map[string]any) {
+	found := func(m map[string]any) {
 		rel, ok := m["file"].(string)
 		if !ok {
 			return
@@ -291,7 +315,10 @@ func (s *Set) named(d *document, vars map[string]string) []string {
 				seen[text] = true
 			}
 		}
-	})
+	}
+	for _, spec := range d.versions() {
+		walkElsewhere(spec, schemas.Rules(d.kind), found)
+	}
 	return Keys(seen)
 }
 

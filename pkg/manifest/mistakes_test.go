@@ -44,7 +44,7 @@ func TestMistakes(t *testing.T) {
 		want       []string
 	}{
 		// Documents.
-		{"unknown kind", doc("Clent", "x", "a: 1"), []string{`2:7 there is no kind "Clent" | Did you mean "Client"?…TenantSettings.`}},
+		{"unknown kind", doc("Clent", "x", "a: 1"), []string{`2:7 there is no kind "Clent" | Did you mean "Client"?…TenantSettings, Variables.`}},
 		{"old version", strings.Replace(doc("Role", "x", "name: r"), "v1", "v0", 1), []string{`1:13 apiVersion can't be "ecplan/v0" | Did you mean "ecplan/v1"?…`}},
 		{"no kind", "apiVersion: ecplan/v1\nmetadata: {name: x}\nspec: {}\n", []string{`1:1 "kind" is missing in the document | What the document declares.`}},
 		{"no spec", "apiVersion: ecplan/v1\nkind: Role\nmetadata: {name: x}\n", []string{`1:1 "spec" is missing in the document | The declaration.`}},

@@ -37,10 +37,17 @@ func (s *Set) Resolve(tenant string, in Inputs) (*Tenant, []*Resource, Diagnosti
 	var rs []*Resource
 	seen := map[string]bool{}
 	for _, d := range s.docs {
-		if _, ok := d.root["spec"].(map[string]any); !ok || d.kind == KindTenant || !isKind(d.kind) || d.name == "" || seen[d.address()] {
+		if _, ok := d.root["spec"].(map[string]any); !ok || !onTenants(d.kind) || !isKind(d.kind) || d.name == "" || seen[d.address()] {
 			continue // what is wrong with the others, Load has told
 		}
 		seen[d.address()] = true
+		if tenant != "" {
+			info := sc.tenant.info()
+			if !d.meantFor(info) {
+				continue
+			}
+			d = d.on(info)
+		}
 		r, problems := sc.resolve(d)
 		rs, ds = append(rs, r), append(ds, problems...)
 	}
@@ -66,7 +73,9 @@ func (s *Set) Prepare(tenant string, in Inputs) (*Tenant, []*Resource, Diagnosti
 			}
 		}
 	}
-	ds = append(ds, link(rs, s.lost)...)
+	gone := s.lost
+	gone.apart = s.apart(t.info())
+	ds = append(ds, link(rs, gone)...)
 	return t, rs, s.mark(ds.Sort())
 }
 

@@ -42,6 +42,15 @@ type Tenant struct {
 	Pos  Position
 }
 
+// info is what selectors ask of a tenant.
+func (t *Tenant) info() TenantInfo { return TenantInfo{Name: t.Name, Labels: t.Labels} }
+
+// onTenants reports whether documents of a kind declare what tenants get; the others
+// say how tenants are reached and in which order.
+func onTenants(kind string) bool {
+	return kind != KindTenant && kind != KindVariables && kind != KindRollout
+}
+
 // Auth is how to sign in: ClientID with ClientSecret or PrivateKey (PEM), or Token
 // alone. However it is printed, it does not show the values.
 type Auth struct {
@@ -171,20 +180,8 @@ func (sc *scope) fillTenant(doc *document) {
 		t.CustomDomain = strings.ToLower(d)
 	}
 	declared, _ := doc.spec["vars"].(map[string]any)
-	vars := map[string]any{}
-	for _, name := range Keys(declared) {
-		if _, given := sc.in.Vars[name]; !given {
-			vars[name] = sc.value(declared[name], nil, "spec.vars."+name)
-		}
-	}
+	vars := sc.fillVars(doc, declared)
 	sc.varSecrets, sc.secrets = sc.secrets, map[string]string{}
-	for name, given := range sc.in.Vars {
-		if typed, ok := declared[name]; ok {
-			vars[name] = likeDeclared(given, typed)
-		} else {
-			vars[name] = given
-		}
-	}
 	sc.vars, t.Vars = vars, vars
 	sc.noFiles = true // credentials are not needed to validate
 	for _, f := range Keys(doc.spec) {
