@@ -94,6 +94,7 @@ func commands() []*cli.Command {
 		rollbackCommand(),
 		historyCommand(),
 		verifyCommand(),
+		rehearseCommand(),
 		demoCommand(),
 		graphCommand(),
 		schemaCommand(),

@@ -24,18 +24,20 @@ var layers = [][]string{
 	{"pkg/kind"},
 	{"pkg/journal", "pkg/planner", "pkg/tenant"},
 	{"pkg/executor"},
-	{"pkg/express", "pkg/fleet", "pkg/report"},
+	{"pkg/express", "pkg/express/rehearse", "pkg/fleet", "pkg/report"},
 	{"cmd/ecplan"},
 }
 
 var beside = map[string][]string{
-	"pkg/fleet": {"pkg/express"},
+	"pkg/express/rehearse": {"pkg/express"},
+	"pkg/fleet":            {"pkg/express", "pkg/express/rehearse"},
+	"pkg/report":           {"pkg/express", "pkg/express/rehearse"},
 }
 
 // apart are packages outside of the layers, and who may import them besides tests.
 var apart = map[string][]string{
 	"examples":          {"cmd/ecplan"},
-	"internal/auth0sim": {"cmd/ecplan", "pkg/express"},
+	"internal/auth0sim": {"cmd/ecplan", "pkg/express/rehearse"},
 }
 
 type listed struct {

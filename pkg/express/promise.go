@@ -70,7 +70,7 @@ func Promises(connection, inOrganization map[string]any, aliases []string) []Pro
 	for _, a := range list {
 		have = append(have, fmt.Sprint(a))
 	}
-	add("home realm discovery", domains(aliases), domains(have), !readable)
+	add("home realm discovery", domainList(aliases), domainList(have), !readable)
 	add("button on the connection", false, connection["show_as_button"] == true, false)
 	add("button name", promisedName, connection["display_name"], false)
 	add("button logo", promisedLogo, options["icon_url"], !readable)
@@ -79,7 +79,7 @@ func Promises(connection, inOrganization map[string]any, aliases []string) []Pro
 	return out
 }
 
-func domains(names []string) string {
+func domainList(names []string) string {
 	if len(names) == 0 {
 		return "empty"
 	}

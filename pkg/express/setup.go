@@ -1,6 +1,7 @@
 package express
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -137,4 +138,52 @@ func (s *Setup) Resources() []*manifest.Resource {
 		seen[r] = true
 		return had
 	})
+}
+
+// LoginURL is where a login of the application begins, as its Action is declared to say;
+// "" if that can't be told.
+func (app App) LoginURL(appID string) string {
+	if app.Action == nil {
+		return ""
+	}
+	secrets, _ := app.Action.Spec["secrets"].(map[string]any)
+	if one, ok := secrets[secretLoginURL].(string); ok {
+		return one
+	}
+	all, _ := secrets[secretLoginURLs].(string)
+	var byApp map[string]string
+	if json.Unmarshal([]byte(all), &byApp) != nil {
+		return ""
+	}
+	return byApp[appID]
+}
+
+// Provisions reports whether Okta may set up provisioning (SCIM) for the application.
+func (app App) Provisions() bool {
+	if app.Grant == nil {
+		return false
+	}
+	scopes, _ := app.Grant.Spec["scope"].([]any)
+	return slices.Contains(scopes, any("create:scim_config"))
+}
+
+// NeededScopes are the scopes of the Management API that Okta needs (facts §1.2). They
+// are written out here once more: what is checked must not come from what is checked.
+func NeededScopes(scim bool) []string {
+	out := []string{
+		"create:connections", "read:connections", "update:connections", "read:connections_options", "update:connections_options",
+		"read:organization_connections", "create:organization_connections", "update:organization_connections",
+	}
+	if scim {
+		out = append(out, "read:scim_config", "create:scim_config", "read:scim_token", "create:scim_token", "delete:scim_token")
+	}
+	return out
+}
+
+// AskedScopes are the scopes that Okta asks an admin's token to have.
+func AskedScopes(scim bool) []string {
+	if scim {
+		return []string{ScopeSSO, "expressconfigure:scim"}
+	}
+	return []string{ScopeSSO}
 }

@@ -121,13 +121,9 @@ type looker struct {
 
 // find looks a resource's object up as planning does, so that no read is new.
 func (l *looker) find(r *manifest.Resource) {
-	known := func(address, attr string) (any, bool) {
-		v, ok := l.state.found[address].Object[attr]
-		return v, ok
-	}
 	d := kind.Desired{Resource: r}
-	d.Spec, _ = manifest.Resolve(r.Spec, known).(map[string]any)
-	d.Match, _ = manifest.Resolve(r.Meta.Match, known).(map[string]any)
+	d.Spec, _ = l.state.Resolve(r.Spec).(map[string]any)
+	d.Match, _ = l.state.Resolve(r.Meta.Match).(map[string]any)
 	for _, a := range manifest.Refs([]any{d.Spec, d.Match}) {
 		d.Waiting = d.Waiting || l.state.found[a].Pending
 	}
@@ -244,4 +240,12 @@ func objects(v any) []map[string]any {
 		}
 	}
 	return out
+}
+
+// Resolve fills in what v refers to, as far as it was found.
+func (st *State) Resolve(v any) any {
+	return manifest.Resolve(v, func(address, attr string) (any, bool) {
+		got, ok := st.found[address].Object[attr]
+		return got, ok
+	})
 }

@@ -19,7 +19,7 @@ import (
 func (t *Target) Verify(ctx context.Context, o express.LookOptions) (express.Report, error) {
 	setup := express.FindSetup(t.Resources)
 	if len(setup.Apps) == 0 {
-		return express.Report{}, errors.New("the manifests hold no Express Configuration for this tenant: add a document of kind ExpressConfiguration")
+		return express.Report{}, errNoSetup
 	}
 	in, view, state, err := t.look(ctx, setup, o)
 	if err != nil {
