@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -290,6 +291,12 @@ func lacking(state object, gone map[string]bool) object {
 // undisturbed, or where it began.
 func TestMisery(t *testing.T) {
 	seeds := 0
+	if checks := flag.Lookup("rapid.checks"); wholeTorture && checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set("10000"); err != nil {
+			t.Fatal(err)
+		}
+		defer checks.Value.Set(checks.DefValue) //nolint:errcheck // it was that before
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		m := drawMisery(rt)
 		seeds++
