@@ -20,7 +20,7 @@ func planCommand() *cli.Command {
 		Name:  "plan",
 		Usage: "show what apply would change on each tenant; changes nothing",
 		Flags: append(loadFlags(),
-			tenantFlag(), formatFlag("text", "json", "markdown", "html"), noColorFlag(), storeFlag(),
+			tenantFlag(), formatFlag("text", "json", "markdown", "html", "junit", "sarif"), noColorFlag(), storeFlag(),
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "save the plan to `FILE`, for apply"},
 			policyFlag(),
 			&cli.BoolFlag{Name: "drift", Usage: "show only what changed on the tenant since the last run"},
@@ -55,7 +55,9 @@ func planCommand() *cli.Command {
 			if err := save(c.String("out"), p); err != nil {
 				return err
 			}
-			if err := report.Plan(streams(c).Out, p, look(c, streams(c).Out)); err != nil {
+			shown := look(c, streams(c).Out)
+			shown.Position = fleet.Positions(ts)
+			if err := report.Plan(streams(c).Out, p, shown); err != nil {
 				return err
 			}
 			return planExit(c, p)

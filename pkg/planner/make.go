@@ -69,6 +69,7 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 		ds = append(ds, circle(steps, p.Steps))
 	}
 	p.Unchanged = unchanged(states, steps)
+	p.EqualSecrets = equalSecrets(states)
 	p.Notices = append(p.Notices, guardRemovals(states, steps, v)...)
 	p.Notices = append(p.Notices, scopeNotices(in, p.Steps)...)
 	if in.Notices != nil {
@@ -132,6 +133,27 @@ func circle(all, placed []kind.Step) manifest.Diagnostic {
 func diagnose(r *manifest.Resource, err error) manifest.Diagnostic {
 	summary, detail, _ := strings.Cut(err.Error(), "\n")
 	return manifest.Diagnostic{Severity: manifest.Error, Pos: r.Pos, Address: r.Address(), Summary: summary, Detail: detail}
+}
+
+// equalSecrets finds the sensitive values that occur twice, without telling them.
+func equalSecrets(states []*state) map[string]string {
+	first, out := map[string]string{}, map[string]string{}
+	for _, s := range states {
+		manifest.Walk(s.desired.Spec, func(v any) {
+			path, ok := manifest.AsSecret(v)
+			value, known := s.desired.Secrets[path]
+			if !ok || !known {
+				return
+			}
+			id := s.desired.Address() + " " + path
+			if other, seen := first[value]; !seen {
+				first[value] = id
+			} else if other != id {
+				out[id] = other
+			}
+		})
+	}
+	return out
 }
 
 // unchanged lists the addresses that no step touches.

@@ -46,6 +46,9 @@ type TenantPlan struct {
 	// Declared digests the declared fields, by address and field: with it a later plan
 	// tells what the manifest changed from what the tenant did.
 	Declared map[string]map[string]string `json:"declared,omitempty"`
+	// EqualSecrets tells which sensitive values are the same: "address path" of one to
+	// that of the first that is equal to it.
+	EqualSecrets map[string]string `json:"equal_secrets,omitempty"`
 	// Error, if there, says why this tenant has no plan.
 	Error string `json:"error,omitempty"`
 	// Checksum covers steps and observed digests: two plans with one checksum do the same.

@@ -3,7 +3,32 @@ package planner
 import (
 	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/manifest"
+	"github.com/ecplan/ecplan/schemas"
 )
+
+// References tells which of the objects that steps are about each address's steps
+// name by a value, as a permission names an API by its identifier: before or after.
+func References(steps []kind.Step) map[string][]string {
+	named := map[string]string{}
+	for _, s := range steps {
+		for f, v := range s.Key {
+			if text, ok := v.(string); ok {
+				named[s.Kind()+"."+f+"="+text] = s.Address
+			}
+		}
+	}
+	out := map[string][]string{}
+	for _, s := range steps {
+		for _, values := range []map[string]any{s.Before, s.After} {
+			for _, a := range namedBy(schemas.Rules(s.Kind()), values, named) {
+				if a != s.Address {
+					out[s.Address] = append(out[s.Address], a)
+				}
+			}
+		}
+	}
+	return out
+}
 
 // MarkLost corrects what a plan says of undoing deletions: an object that names another
 // one which goes for good in the same plan, as a grant names its client, can't come

@@ -142,7 +142,11 @@ func (v values) secret(c kind.Change) string {
 }
 
 func (v values) secretText(path string) string {
-	return secretMark + strconv.QuoteToASCII(v.address+" "+path) + secretMark
+	id := v.address + " " + path
+	if same, ok := v.equal[id]; ok {
+		id = same
+	}
+	return secretMark + strconv.QuoteToASCII(id) + secretMark
 }
 
 // whole shows a value that comes or goes: on the line itself if it is short, else

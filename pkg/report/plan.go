@@ -150,7 +150,7 @@ func planSection(t *planner.TenantPlan, lim limits, generic bool) section {
 		Tenants: []tenantName{{short(t.Tenant, maxName), short(t.Domain, maxName)}},
 		Tally:   n.String(), Class: n.class(),
 	}
-	v := values{limits: lim}
+	v := values{limits: lim, equal: t.EqualSecrets}
 	if generic && len(t.Domain) > 3 {
 		v.domain = t.Domain
 	}

@@ -36,6 +36,8 @@ type values struct {
 	limits
 	// address is the resource at hand: paths of sensitive values are its own.
 	address string
+	// equal names, by "address path", the first sensitive value that is the same.
+	equal map[string]string
 	// domain, if not "", is shown as ${tenant.domain}, so that tenants can be compared.
 	domain string
 }

@@ -36,30 +36,30 @@ func (t *Tenant) Read(ctx context.Context, reads []kind.Read) (map[string]any, e
 		return nil, err
 	}
 	var mu sync.Mutex
-	answers, refused := map[string]any{}, map[string]error{}
-	g, ctx := errgroup.WithContext(ctx)
+	answers, failed := map[string]any{}, map[string]error{}
+	var g sync.WaitGroup
 	for key, r := range wanted {
-		g.Go(func() error {
+		g.Go(func() {
 			a, err := t.read(ctx, r)
 			mu.Lock()
 			defer mu.Unlock()
-			if e := (*Error)(nil); errors.As(err, &e) && e.Status == http.StatusForbidden {
-				refused[key] = err
-				return nil
+			if answers[key] = a; err != nil {
+				failed[key] = err
 			}
-			answers[key] = a
-			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
+	g.Wait()
+	// What is told does not depend on which answer came first: all refusals, for each
+	// names a scope, or else the first failure by key, for the others are like it.
+	var refusals []error
+	for _, key := range manifest.Keys(failed) {
+		if e := (*Error)(nil); !errors.As(failed[key], &e) || e.Status != http.StatusForbidden {
+			return nil, failed[key]
+		}
+		refusals = append(refusals, failed[key])
 	}
-	var all []error
-	for _, key := range manifest.Keys(refused) {
-		all = append(all, refused[key])
-	}
-	if len(all) > 0 {
-		return nil, errors.Join(all...)
+	if len(refusals) > 0 {
+		return nil, errors.Join(refusals...)
 	}
 	return answers, nil
 }
