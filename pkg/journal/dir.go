@@ -17,6 +17,7 @@ import (
 // Dir is a store in a local folder:
 //
 //	runs/<run>/plan.json, journal.jsonl
+//	rollouts/<rollout>.json
 //	locks/<name>.lock, <name>.json
 //	key
 //

@@ -71,6 +71,8 @@ type Header struct {
 	Steps int `json:"steps"`
 	// RollsBack names the run that this one takes back, "" if it is no rollback.
 	RollsBack string `json:"rolls_back,omitempty"`
+	// Rollout names the rollout that the run is part of, "" if it is of none.
+	Rollout string `json:"rollout,omitempty"`
 }
 
 // Intent says what is about to be sent. It is on the disk before the request is.
