@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// Encode is encode.
+func Encode(v any) []byte { return encode(v) }
+
 // Served lists every operation, as "GET /clients/{id}".
 func Served() []string { return sortedKeys(served) }
 

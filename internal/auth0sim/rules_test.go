@@ -1,6 +1,8 @@
 package auth0sim_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -188,4 +190,22 @@ func TestOrganizations(t *testing.T) {
 	s.refused("GET", at+"/connections/"+con["id"].(string), nil, 404, "", "No connection found by that id")
 	s.send("DELETE", at, nil, 204)
 	s.refused("DELETE", at, nil, 404, "", "No organization found by that id or name")
+}
+
+// TestEncode holds the encoder to encoding/json.
+func TestEncode(t *testing.T) {
+	for _, v := range []any{
+		nil, true, 1, -3.0, 1.5, 1e20, 1e21, -0.0, 123456789012345678.0, "", "a<b>&c", "\"\\\n\u2028\x7fé\xff\x00", obj{}, obj(nil), []any{}, []any(nil), []obj{{"b": 1, "a": nil}},
+		obj{"z": []any{obj{"é": "\t"}}, "a": []string{"x"}},
+	} {
+		var want bytes.Buffer
+		e := json.NewEncoder(&want)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(v); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(auth0sim.Encode(v)) + "\n"; got != want.String() {
+			t.Errorf("%#v: %s, want %s", v, got, want.String())
+		}
+	}
 }
