@@ -95,6 +95,7 @@ func commands() []*cli.Command {
 		historyCommand(),
 		verifyCommand(),
 		rehearseCommand(),
+		handoffCommand(),
 		demoCommand(),
 		graphCommand(),
 		schemaCommand(),

@@ -17,19 +17,34 @@ import (
 // Verify reads the tenant and answers, check by check, whether Express Configuration
 // can work there. It writes nothing. An error means that nothing could be checked.
 func (t *Target) Verify(ctx context.Context, o express.LookOptions) (express.Report, error) {
+	r, _, _, err := t.verify(ctx, o)
+	return r, err
+}
+
+func (t *Target) verify(ctx context.Context, o express.LookOptions) (express.Report, express.Setup, *express.State, error) {
 	setup := express.FindSetup(t.Resources)
 	if len(setup.Apps) == 0 {
-		return express.Report{}, errNoSetup
+		return express.Report{}, setup, nil, errNoSetup
 	}
 	in, view, state, err := t.look(ctx, setup, o)
 	if err != nil {
-		return express.Report{}, err
+		return express.Report{}, setup, nil, err
 	}
 	p, problems := planner.Make(in, view)
 	return express.Verify(express.Evidence{
 		Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Now: t.Now,
 		Setup: setup, State: state, Steps: p.Steps, Problems: problems,
-	}), nil
+	}), setup, state, nil
+}
+
+// Handoff verifies the tenant and writes the letters to Okta.
+func (t *Target) Handoff(ctx context.Context, h express.Handoff) ([]express.Mail, error) {
+	r, setup, state, err := t.verify(ctx, express.LookOptions{})
+	if err != nil {
+		return nil, err
+	}
+	h.CustomDomain = t.Tenant.CustomDomain
+	return h.Mails(setup, state, r)
 }
 
 // look reads what planning needs and what a set-up has around it. Only what planning
@@ -109,7 +124,7 @@ func forbidden(err error) bool {
 func VerifyAll(ctx context.Context, ts []*Target, o express.LookOptions) []express.Report {
 	out := make([]express.Report, len(ts))
 	var g errgroup.Group
-	g.SetLimit(sideBySide)
+	g.SetLimit(DefaultSideBySide)
 	for i, t := range ts {
 		g.Go(func() error {
 			r, err := t.Verify(ctx, o)
