@@ -28,6 +28,9 @@ func Expand(t *manifest.Tenant, rs []*manifest.Resource) ([]*manifest.Resource, 
 	}
 	slices.SortFunc(apps, func(a, b *manifest.Resource) int { return strings.Compare(a.Name, b.Name) })
 	e := &expansion{domain: t.Domain, several: len(apps) > 1, shared: map[string]*manifest.Resource{}}
+	for _, app := range apps {
+		e.scim = e.scim || provisions(app)
+	}
 	for _, r := range out {
 		if r.Address() == "TenantSettings/tenant" {
 			e.shared[r.Address()] = r
@@ -36,15 +39,29 @@ func Expand(t *manifest.Tenant, rs []*manifest.Resource) ([]*manifest.Resource, 
 	for _, app := range apps {
 		e.app(app)
 	}
-	if e.several {
-		e.sharedAction(apps)
+	switch {
+	case e.several:
+		e.sharedAction(apps, actionAddress)
+	case len(apps) == 1 && apps[0].Spec["home_realm_discovery"] != nil:
+		e.sharedAction(apps, "Action/"+apps[0].Name+".post-login")
+	case len(apps) == 1:
+		e.guideAction(apps[0])
 	}
 	return append(out, e.out...), e.problems
 }
 
+// provisions says whether an application's users are to be provisioned by Okta.
+func provisions(app *manifest.Resource) bool {
+	all, _ := app.Spec["capabilities"].([]any)
+	return slices.Contains(all, "scim")
+}
+
 type expansion struct {
-	domain   string
+	domain string
+	// several says that there is more than one application, scim that at least one of
+	// them has provisioning.
 	several  bool
+	scim     bool
 	shared   map[string]*manifest.Resource
 	out      []*manifest.Resource
 	problems manifest.Diagnostics
@@ -71,12 +88,12 @@ func (e *expansion) app(r *manifest.Resource) {
 		clientID = manifest.Ref(appAddress, "client_id")
 	}
 
-	api := override(guideAPI(), section("api"))
+	api := override(guideAPI(e.scim), section("api"))
 	e.share(r, "ResourceServer", "express", api)
 	identifier := api["identifier"]
 
 	role := section("role")
-	permissions := []any{map[string]any{"resource_server_identifier": identifier, "permission_name": ScopeSSO}}
+	permissions := guidePermissions(identifier, e.scim)
 	if existing, ok := role["existing"]; ok {
 		e.share(r, "Role", "express-admin", map[string]any{"name": existing, "permissions": permissions}).Meta.Existing = true
 	} else {
@@ -86,33 +103,28 @@ func (e *expansion) app(r *manifest.Resource) {
 	}
 
 	oin := manifest.Clone(section("oin_client"))
-	key := oin["public_key"]
+	former, _ := oin["former_key"].(map[string]any)
+	keys := guideKeys(oin["public_key"], former)
 	delete(oin, "public_key")
-	client := e.add(r, "Client", r.Name+".okta-oin", override(guideClient(clientID, key), oin))
+	delete(oin, "former_key")
+	client := e.add(r, "Client", r.Name+".okta-oin", override(guideClient(clientID, keys), oin))
 	client.Meta.Match = map[string]any{"client_metadata." + metadataApp: clientID}
 	if e.several {
 		// No token may be issued for this client before the Action knows its application.
 		client.Meta.After = append(client.Meta.After, actionAddress)
 	}
 
+	scopes := guideScopes()
+	if provisions(r) {
+		scopes = append(scopes, scimScopes()...)
+	}
 	e.add(r, "ClientGrant", r.Name+".okta-oin", override(map[string]any{
 		"client_id": manifest.Ref(client.Address(), "client_id"),
 		"audience":  "https://" + e.domain + "/api/v2/",
-		"scope":     guideScopes(),
+		"scope":     scopes,
 	}, section("grant")))
 
 	e.loginURL = append(e.loginURL, loginURL{clientID, r.Spec["init_login_url"]})
-	if !e.several {
-		spec := guideAction()
-		spec["secrets"] = map[string]any{
-			secretLoginURL:   r.Spec["init_login_url"],
-			secretIdentifier: identifier,
-			secretDomain:     "https://" + e.domain,
-		}
-		action := e.add(r, "Action", r.Name+".post-login", placed(override(spec, section("action"))))
-		action.Meta.Formerly = []string{actionAddress}
-		action.Meta.AfterRemoved = "Client" // until another application's client is gone, the Action must know it
-	}
 
 	e.share(r, "TenantSettings", "tenant", override(map[string]any{
 		"flags": map[string]any{"use_scope_descriptions_for_consent": true},
@@ -121,9 +133,24 @@ func (e *expansion) app(r *manifest.Resource) {
 
 const actionAddress = "Action/express.post-login"
 
-// sharedAction adds the one Action that serves all applications of the tenant: with
-// one deployment the claims of all of them change together (docs/decisions/0002).
-func (e *expansion) sharedAction(apps []*manifest.Resource) {
+// guideAction adds the Action of a tenant's only application: the guide's own.
+func (e *expansion) guideAction(r *manifest.Resource) {
+	section, _ := r.Spec["action"].(map[string]any)
+	spec := guideAction()
+	spec["secrets"] = map[string]any{
+		secretLoginURL:   r.Spec["init_login_url"],
+		secretIdentifier: e.shared["ResourceServer/express"].Spec["identifier"],
+		secretDomain:     "https://" + e.domain,
+	}
+	action := e.add(r, "Action", r.Name+".post-login", placed(override(spec, section)))
+	action.Meta.Formerly = []string{actionAddress}
+	action.Meta.AfterRemoved = "Client" // until another application's client is gone, the Action must know it
+}
+
+// sharedAction adds at address the one Action that serves all applications of the
+// tenant: with one deployment the claims of all of them change together
+// (docs/decisions/0002).
+func (e *expansion) sharedAction(apps []*manifest.Resource, address string) {
 	first := apps[0]
 	section, _ := first.Spec["action"].(map[string]any)
 	spec := guideAction()
@@ -136,13 +163,17 @@ func (e *expansion) sharedAction(apps []*manifest.Resource) {
 			e.problem(app, "spec.action", "the applications of one tenant share one Action, and "+first.Address()+" asks for another one",
 				"Write the same spec.action in both, or leave it out of both.")
 		}
+		if !reflect.DeepEqual(first.Spec["home_realm_discovery"], app.Spec["home_realm_discovery"]) {
+			e.problem(app, "spec.home_realm_discovery", "the applications of one tenant share one Action, and "+first.Address()+" asks for other domains",
+				"Write the same spec.home_realm_discovery in both, or leave it out of both.")
+		}
 		former = append(former, "Action/"+app.Name+".post-login")
 	}
 	var parts []any
 	for i, l := range e.loginURL {
 		// Without a value it is only not known yet, as when manifests are validated.
 		if path, secret := manifest.AsSecret(l.url); secret && apps[i].Secrets[path] != "" {
-			e.problem(apps[i], "spec.init_login_url", "a sensitive login URL can't be shared by several applications", "Give the URL as it is; it is no secret: the token carries it to Okta.")
+			e.problem(apps[i], "spec.init_login_url", "a sensitive login URL can't be put into the Action that serves several applications or home realm discovery", "Give the URL as it is; it is no secret: the token carries it to Okta.")
 			return
 		}
 		sep := ","
@@ -162,13 +193,17 @@ func (e *expansion) sharedAction(apps []*manifest.Resource) {
 	parts = append(parts, "}")
 	identifier := e.shared["ResourceServer/express"].Spec["identifier"]
 	own, _ := merged["secrets"].(map[string]any)
-	merged["secrets"] = override(map[string]any{
+	secrets := map[string]any{
 		secretLoginURLs:  manifest.Join(parts...),
 		secretIdentifier: identifier,
 		secretDomain:     "https://" + e.domain,
-	}, own)
-	action := e.add(first, "Action", "express.post-login", placed(merged))
-	action.Meta.Formerly = former
+	}
+	if discovery, ok := first.Spec["home_realm_discovery"].(map[string]any); ok {
+		secrets[secretDomains] = discovery["organization_metadata"]
+	}
+	merged["secrets"] = override(secrets, own)
+	action := e.add(first, "Action", strings.TrimPrefix(address, "Action/"), placed(merged))
+	action.Meta.Formerly = append(former, actionAddress)
 	action.Meta.AfterRemoved = "Client"
 }
 

@@ -1,13 +1,18 @@
 package express
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/manifest"
 )
 
 // Notices tells what a reviewer of Express Configuration must know: its generation,
-// and prerequisites that are unmet as far as v, what planning read, shows.
-func Notices(rs []*manifest.Resource, v *kind.View) []kind.Notice {
+// and prerequisites that are unmet as far as v, what planning read, shows. removed are
+// the resources whose objects the plan deletes.
+func Notices(rs []*manifest.Resource, v *kind.View, removed []*manifest.Resource) []kind.Notice {
 	var out []kind.Notice
 	configured := false
 	for _, r := range rs {
@@ -18,6 +23,10 @@ func Notices(rs []*manifest.Resource, v *kind.View) []kind.Notice {
 			configured = true
 			out = append(out, generation(r.From))
 			out = append(out, connections(r.From, v)...)
+		}
+		if r.Kind == "Action" {
+			out = append(out, domainsClaim(r)...)
+			out = append(out, strangers(r, rs, v, removed)...)
 		}
 		if r.Kind != "Client" {
 			continue
@@ -60,6 +69,59 @@ func connections(address string, v *kind.View) []kind.Notice {
 		ID: "client-connections-enabled", Address: address, Level: kind.Warn,
 		Summary: "The tenant enables new connections for every application (flags.enable_client_connections)",
 		Detail:  "Auth0's prerequisites for Express Configuration want it off, so that a customer's connection serves the intended application only. Set it in tenant_settings.flags if no other set-up counts on it.",
+	}}
+}
+
+// domainsClaim: the claim is documented for the second generation only (facts §1.3).
+func domainsClaim(action *manifest.Resource) []kind.Notice {
+	secrets, _ := action.Spec["secrets"].(map[string]any)
+	if secrets[secretDomains] == nil {
+		return nil
+	}
+	return []kind.Notice{{
+		ID: "domains-unconfirmed", Address: action.Address(), Level: kind.Info,
+		Summary: "Whether Okta reads the e-mail domains in the token (home_realm_discovery) is not documented for this generation",
+		Detail:  "Auth0 documents the claim express_configuration for the second generation. Look at the connection that Okta makes for the first customer: its identity provider domains should be filled in.",
+	}}
+}
+
+// strangers: the guide's Action gives its one login URL to every client that has the
+// metadata, so no client of another application may be there (docs/decisions/0002).
+func strangers(action *manifest.Resource, rs []*manifest.Resource, v *kind.View, removed []*manifest.Resource) []kind.Notice {
+	secrets, _ := action.Spec["secrets"].(map[string]any)
+	if secrets[secretLoginURL] == nil {
+		return nil
+	}
+	var app map[string]any // how the application is looked up
+	for _, r := range rs {
+		if r.From == action.From && r.Kind == "Client" && r.Meta.Existing {
+			app = r.Spec
+		}
+	}
+	clients, _ := v.Answers[kind.Read{Path: "clients", Query: "is_global=false"}.Key()].([]any)
+	own := app["client_id"]
+	for _, c := range objects(clients) {
+		if own == nil && c["name"] == app["name"] {
+			own = c["client_id"]
+		}
+	}
+	var others []string
+	for _, c := range objects(clients) {
+		metadata, _ := c["client_metadata"].(map[string]any)
+		of := metadata[metadataApp]
+		goes := slices.ContainsFunc(removed, func(r *manifest.Resource) bool { return r.Kind == "Client" && r.Spec["client_id"] == c["client_id"] })
+		if of != nil && own != nil && of != own && !goes {
+			others = append(others, fmt.Sprintf("%q (client_id %s, for the application %s)", c["name"], c["client_id"], of))
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	slices.Sort(others)
+	return []kind.Notice{{
+		ID: "foreign-oin-client", Address: action.Address(), Level: kind.Refusal,
+		Summary: "The tenant has an OIN client of another application, whose tokens would carry this one's login URL: " + strings.Join(others, ", "),
+		Detail:  "The guide's Action knows one application only. Declare an ExpressConfiguration for the other one too, remove its client (--prune, if ecplan made it), or acknowledge this if nobody uses it.",
 	}}
 }
 

@@ -10,9 +10,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ecplan/ecplan/pkg/executor"
 	"github.com/ecplan/ecplan/pkg/express"
@@ -39,8 +42,32 @@ type Target struct {
 	client *tenant.Tenant
 }
 
+// OpenAll opens several tenants. They share one transport; in the Targets' order is that
+// of names. Where there are errors, some targets are nil.
+func OpenAll(set *manifest.Set, names []string, in manifest.Inputs, store journal.Store, cfg tenant.Config) ([]*Target, manifest.Diagnostics) {
+	if cfg.Transport == nil {
+		cfg.Transport = tenant.NewTransport()
+	}
+	digest := set.Digest(in.Vars)
+	ts, dss := make([]*Target, len(names)), make([]manifest.Diagnostics, len(names))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0)) // it is all computing
+	for i, name := range names {
+		g.Go(func() error {
+			ts[i], dss[i] = open(set, digest, name, in, store, cfg)
+			return nil
+		})
+	}
+	_ = g.Wait() // no function returns an error
+	return ts, slices.Concat(dss...).Sort()
+}
+
 // Open prepares a tenant for planning and applying. It sends nothing.
 func Open(set *manifest.Set, name string, in manifest.Inputs, store journal.Store, cfg tenant.Config) (*Target, manifest.Diagnostics) {
+	return open(set, set.Digest(in.Vars), name, in, store, cfg)
+}
+
+func open(set *manifest.Set, digest, name string, in manifest.Inputs, store journal.Store, cfg tenant.Config) (*Target, manifest.Diagnostics) {
 	in.Expand = express.Expand
 	t, rs, ds := set.Prepare(name, in)
 	if ds.Errors() > 0 {
@@ -53,7 +80,7 @@ func Open(set *manifest.Set, name string, in manifest.Inputs, store journal.Stor
 	if err != nil {
 		return nil, append(ds, manifest.Diagnostic{Severity: manifest.Error, Pos: t.Pos, Address: "Tenant/" + t.Name, Summary: err.Error()})
 	}
-	return &Target{Tenant: t, Resources: rs, ManifestDigest: set.Digest(in.Vars), Store: store, Now: in.Now, client: client}, ds
+	return &Target{Tenant: t, Resources: rs, ManifestDigest: digest, Store: store, Now: in.Now, client: client}, ds
 }
 
 // Client is the connection to the tenant.
@@ -67,6 +94,10 @@ type PlanOptions struct {
 	Force bool
 	// Policy is enforced on the plan.
 	Policy planner.Policy
+	// SideBySide is how many tenants are worked on at once; 0 is DefaultSideBySide.
+	SideBySide int
+	// Progress hears of each tenant's plan; nil tells nobody.
+	Progress *Progress
 }
 
 // Plan reads the tenant and plans. Findings that stand in the way are returned as
@@ -117,7 +148,7 @@ func (t *Target) input(ctx context.Context, mode string) (planner.Input, error) 
 	}
 	in := planner.Input{
 		Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Resources: t.Resources,
-		Records: journal.Fold(runs), Fingerprint: fingerprint, Now: t.Now, Notices: express.Notices,
+		Records: journal.Fold(runs), Fingerprint: fingerprint, Now: t.Now,
 		Identity: planner.Identity{ClientID: id.ClientID, Scopes: id.Scopes, Known: id.Known},
 	}
 	if in.Last, err = t.last(runs); err != nil {
@@ -131,6 +162,8 @@ func (t *Target) input(ctx context.Context, mode string) (planner.Input, error) 
 			t.destroy(&in)
 		}
 	}
+	removed := in.Remove
+	in.Notices = func(rs []*manifest.Resource, v *kind.View) []kind.Notice { return express.Notices(rs, v, removed) }
 	return in, err
 }
 

@@ -29,5 +29,17 @@ func clientNotices(d Desired, o Observed) []Notice {
 			Detail:  "From then on the client can't sign in with it. Put the next key into the manifest before.",
 		})
 	}
+	for _, c := range objects(d.Spec["credentials"]) {
+		at, err := time.Parse(time.RFC3339, text(c, "retire_after"))
+		kid, bad := kidOf(c)
+		if err != nil || bad != nil || d.Now.Before(at) {
+			continue
+		}
+		out = append(out, Notice{
+			ID: "key-to-retire", Address: d.Address(), Level: Warn,
+			Summary: fmt.Sprintf("The key %s was to be taken out of the manifest after %s", kid, at.UTC().Format(time.DateOnly)),
+			Detail:  "Whoever holds it can still sign in. If its owner uses the next key by now, finish the rotation: ecplan rotate --finish.",
+		})
+	}
 	return out
 }
