@@ -195,7 +195,12 @@ func TestOrganizations(t *testing.T) {
 // TestEncode holds the encoder to encoding/json.
 func TestEncode(t *testing.T) {
 	for _, v := range []any{
-		nil, true, 1, -3.0, 1.5, 1e20, 1e21, -0.0, 123456789012345678.0, "", "a<b>&c", "\"\\\n\u2028\x7fé\xff\x00", obj{}, obj(nil), []any{}, []any(nil), []obj{{"b": 1, "a": nil}},
+		nil, true, 1, -3.0, 1.5, 1e20, 1e21, -0.0, 123456789012345678.0, "", "a<b>&c", "\"\\\n\u2028\x7fé\xff\x00",
+		obj{},
+		obj(nil),
+		[]any{},
+		[]any(nil),
+		[]obj{{"b": 1, "a": nil}},
 		obj{"z": []any{obj{"é": "\t"}}, "a": []string{"x"}},
 	} {
 		var want bytes.Buffer
