@@ -164,8 +164,11 @@ func (sc *scope) variable(name, path string, pos Position) any {
 
 func (sc *scope) env(name string, pos Position, path string) any {
 	if sc.in.Env != nil {
-		if v, ok := sc.in.Env(name); ok {
+		if v, ok := sc.in.Env(name); ok && v != "" {
 			return v
+		} else if ok && !sc.in.SyntaxOnly { // CI systems give a secret that is missing as empty text
+			sc.failAt(pos, path, fmt.Sprintf("the environment variable %s is set and empty", quoted(name)), "Give it a value. In CI, check that the secret exists and that this job may read it.")
+			return failed{}
 		}
 	}
 	if sc.in.SyntaxOnly {
