@@ -166,7 +166,11 @@ func (b *back) relate() {
 	for _, s := range b.Plan.Steps {
 		steps[s.ID] = s
 	}
-	b.needs, b.after = map[string][]string{}, map[string][]string{}
+	var done []kind.Step
+	for _, a := range b.order {
+		done = append(done, b.done[a]...)
+	}
+	b.needs, b.after = planner.References(done), map[string][]string{}
 	for _, s := range b.Plan.Steps {
 		for _, n := range s.Needs {
 			t := steps[n]
