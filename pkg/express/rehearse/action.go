@@ -184,7 +184,7 @@ func (e *engine) settle(result goja.Value) error {
 	}
 	for promise.State() == goja.PromiseStatePending {
 		if len(e.timers) == 0 {
-			return fmt.Errorf("its promise is never settled: %w", errTooLong)
+			return errors.New("its promise is never settled, so Auth0 would give up on it")
 		}
 		slices.SortStableFunc(e.timers, func(a, b timer) int { return int(a.at - b.at) })
 		t := e.timers[0]
