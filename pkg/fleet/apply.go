@@ -52,7 +52,9 @@ type ApplyOptions struct {
 	Who  journal.Who
 	// RollsBack names the run that the plan takes back, "" for any other plan.
 	RollsBack string
-	Parallel  int
+	// Rollout names the rollout that the run is part of, "" if it is of none.
+	Rollout  string
+	Parallel int
 	Poll      executor.Poll
 	// Hard ends what is in flight; see executor.Options.
 	Hard     context.Context
@@ -82,7 +84,7 @@ func (t *Target) Apply(ctx context.Context, p planner.TenantPlan, o ApplyOptions
 	}
 	run, err := journal.Begin(t.Store, journal.Header{
 		Tool: o.Tool, Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Who: o.Who,
-		ManifestDigest: t.ManifestDigest, PlanChecksum: plan.Checksum, Steps: len(p.Steps), RollsBack: o.RollsBack,
+		ManifestDigest: t.ManifestDigest, PlanChecksum: plan.Checksum, Steps: len(p.Steps), RollsBack: o.RollsBack, Rollout: o.Rollout,
 	}, data, o.Now, rand.Reader)
 	if err != nil {
 		return executor.Outcome{}, fmt.Errorf("the run's journal can't be begun, so nothing was sent: %w", err)

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,23 +16,29 @@ import (
 	"github.com/ecplan/ecplan/pkg/planner"
 )
 
-// sideBySide is how many tenants are worked on at once.
-const sideBySide = 16
+// DefaultSideBySide is how many tenants are worked on at once. Each has at most 8
+// requests under way, over one HTTP/2 connection where there is TLS: it is the open
+// connections and the answers in memory that are bounded, since a tenant's pace is its
+// own limit's affair.
+const DefaultSideBySide = 256
 
 // PlanAll plans for each target. A tenant without a plan is an entry with an error,
 // not the end of the others'.
 func PlanAll(ctx context.Context, ts []*Target, tool string, o PlanOptions) *planner.Plan {
 	p := &planner.Plan{Format: planner.Format, Tool: tool, Tenants: make([]planner.TenantPlan, len(ts))}
 	var g errgroup.Group
-	g.SetLimit(sideBySide)
+	g.SetLimit(cmp.Or(o.SideBySide, DefaultSideBySide))
+	o.Progress.planning(len(ts))
 	for i, t := range ts {
 		p.ManifestDigest = t.ManifestDigest
 		g.Go(func() error {
+			o.Progress.reading(t)
 			tp, err := t.Plan(ctx, o)
 			if err != nil {
 				tp = planner.TenantPlan{Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Mode: o.Mode, Forced: o.Force, Error: err.Error()}
 			}
 			p.Tenants[i] = tp
+			o.Progress.planned(&tp)
 			return nil
 		})
 	}

@@ -38,8 +38,8 @@ type Rollout struct {
 	MaxFailures int `json:"max_failures"`
 	// Rollback says what is taken back when more fail: tenant, wave, all or nothing.
 	Rollback string `json:"rollback"`
-	// Plan is the whole plan, as it is saved.
-	Plan json.RawMessage `json:"plan"`
+	// Plan is the text of the whole plan, byte for byte as it is saved.
+	Plan string `json:"plan"`
 }
 
 // RolloutWave is some tenants that are changed side by side.

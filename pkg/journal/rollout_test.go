@@ -22,11 +22,11 @@ func TestRolloutRecord(t *testing.T) {
 		t.Errorf("an empty store: %v", err)
 	}
 	at := time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
-	first, err := BeginRollout(s, Rollout{Started: at, Waves: []RolloutWave{{Name: "a", Tenants: []string{"x"}}}, Plan: []byte("{}")}, strings.NewReader("abcd"))
+	first, err := BeginRollout(s, Rollout{Started: at, Waves: []RolloutWave{{Name: "a", Tenants: []string{"x"}}}, Plan: "{}"}, strings.NewReader("abcd"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := BeginRollout(s, Rollout{Started: at.Add(time.Hour), Plan: []byte("{}")}, strings.NewReader("abcd"))
+	second, err := BeginRollout(s, Rollout{Started: at.Add(time.Hour), Plan: "{}"}, strings.NewReader("abcd"))
 	if err != nil {
 		t.Fatal(err)
 	}

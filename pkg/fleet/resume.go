@@ -1,0 +1,138 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ecplan/ecplan/pkg/journal"
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/manifest"
+	"github.com/ecplan/ecplan/pkg/planner"
+)
+
+// Past are the runs that a rollout began on one tenant, oldest first.
+type Past struct{ Runs []*journal.Log }
+
+func (p Past) begun() bool { return len(p.Runs) > 0 }
+
+// PastOf finds a rollout's runs on a tenant.
+func (t *Target) PastOf(rollout string) (Past, error) {
+	logs, err := journal.Load(t.Store, t.Tenant.Name, t.Tenant.Domain)
+	if err != nil {
+		return Past{}, err
+	}
+	return Past{Runs: slices.DeleteFunc(logs, func(l *journal.Log) bool { return l.Header.Rollout != rollout })}, nil
+}
+
+// PastParts makes the parts of a rollout that is taken up again, from its record.
+func PastParts(ts []*Target, record journal.Rollout, p *planner.Plan, refused Errs) []Part {
+	parts := Parts(ts, p, refused)
+	for i := range parts {
+		past, err := parts[i].Target.PastOf(record.Name)
+		parts[i].Past = past
+		if err != nil && parts[i].Refused == nil {
+			parts[i].Refused = err
+		}
+	}
+	return parts
+}
+
+// goOn finishes what a rollout began on a tenant before it was interrupted.
+func (r *rollout) goOn(p *Part, res *Result) {
+	last := p.Past.Runs[len(p.Past.Runs)-1]
+	run := last.Header.Run
+	switch {
+	case last.Header.RollsBack != "":
+		if last.Outcome() != journal.OutcomeDone || len(last.Unsettled()) > 0 {
+			_, out, err := p.Target.Resume(r.ctx, run, r.Past, r.applyOptions(p, false))
+			if err == nil && !out.OK() {
+				err = out.Error()
+			}
+			if err != nil {
+				res.State, res.Outcome.Run, res.Err = StateFailed, run, fmt.Errorf("taking the run %s back could not be finished: %w", last.Header.RollsBack, err)
+				return
+			}
+		}
+		r.anew(p, res)
+	case last.Outcome() == journal.OutcomeDone:
+		res.State, res.Outcome.Run = StateDone, run
+	default:
+		_, out, err := p.Target.Resume(r.ctx, run, r.Past, r.applyOptions(p, true))
+		if err == nil {
+			r.judge(p, res, out)
+			return
+		}
+		res.State, res.Outcome.Run, res.Err = StateFailed, run, err
+		if r.Rollback != manifest.RollbackNothing && r.ctx.Err() == nil {
+			r.back(p.Target, res, "it can't be finished")
+		}
+	}
+}
+
+// anew applies the part to a tenant that was taken back, if the work is the same.
+func (r *rollout) anew(p *Part, res *Result) {
+	now, err := p.Target.Plan(r.ctx, r.planOptions())
+	switch {
+	case err != nil:
+		res.State, res.Err = StateRefused, err
+	case len(now.Steps) == 0:
+		res.State = StateNothing
+	case !sameWork(p.Plan, now):
+		res.State, res.Err = StateRefused, &Stale{Why: differences(p.Plan, now)}
+	default:
+		p.Plan, res.Plan = now, now
+		r.apply(p, res)
+	}
+}
+
+// sameWork reports whether two plans of a tenant send the same requests. What they were
+// computed from may differ: an Action that was taken back has another version.
+func sameWork(a, b planner.TenantPlan) bool {
+	type work struct {
+		ID      string
+		Action  kind.Verb
+		Request kind.Request
+	}
+	of := func(p planner.TenantPlan) string {
+		var out []work
+		for _, s := range p.Steps {
+			out = append(out, work{s.ID, s.Action, s.Request})
+		}
+		return planner.Digest(out)
+	}
+	return of(a) == of(b)
+}
+
+// RecordOf makes the record of a rollout that is about to begin.
+func RecordOf(o RolloutOptions, command string, p *planner.Plan) (journal.Rollout, error) {
+	data, err := planner.Encode(p)
+	if err != nil {
+		return journal.Rollout{}, err
+	}
+	r := journal.Rollout{
+		Tool: o.Apply.Tool, Command: command, Who: o.Apply.Who, Started: o.Apply.Now(),
+		MaxFailures: o.MaxFailures, Rollback: o.Rollback, Plan: string(data),
+	}
+	for _, w := range o.Waves {
+		r.Waves = append(r.Waves, journal.RolloutWave(w))
+	}
+	return r, nil
+}
+
+// Recorded reads from a record what was planned and under which rules.
+func Recorded(r journal.Rollout) (*planner.Plan, RolloutOptions, error) {
+	p, err := planner.Read([]byte(r.Plan))
+	if err != nil {
+		return nil, RolloutOptions{}, fmt.Errorf("the plan of the rollout %s: %w", r.Name, err)
+	}
+	if len(p.Tenants) == 0 {
+		return nil, RolloutOptions{}, errors.New("the rollout " + r.Name + " is for no tenant")
+	}
+	o := RolloutOptions{MaxFailures: r.MaxFailures, Rollback: r.Rollback, Again: true}
+	for _, w := range r.Waves {
+		o.Waves = append(o.Waves, Wave(w))
+	}
+	o.Plan = PlanOptions{Mode: p.Tenants[0].Mode, Force: p.Tenants[0].Forced}
+	return p, o, nil
+}
