@@ -103,14 +103,17 @@ func compareStep(s Step, o Observed, set map[string]SecretRecord) Finding {
 	}
 	rules, whole := schemas.Rules(s.Kind()), s.Action == Create && s.Part == ""
 	before, after := s.Before != nil, true
+	var half []Aside // fields that are as before where others are not
 	for _, name := range fieldsOf(s) {
 		rule := rules.Properties[name]
 		if rule == nil {
 			rule = &schemas.Rule{}
 		}
 		b, a := fieldStands(rule, name, s, o.Spec[name], set, whole)
-		if !a && !b {
-			f.Otherwise = append(f.Otherwise, Aside{Path: name, Before: s.Before[name], After: s.After[name], Now: o.Spec[name]})
+		if aside := (Aside{Path: name, Before: s.Before[name], After: s.After[name], Now: o.Spec[name]}); !a && !b {
+			f.Otherwise = append(f.Otherwise, aside)
+		} else if !a {
+			half = append(half, aside)
 		}
 		before, after = before && b, after && a
 	}
@@ -121,6 +124,9 @@ func compareStep(s Step, o Observed, set map[string]SecretRecord) Finding {
 		f.State = AsAfter
 	default:
 		f.State = Neither
+		if len(f.Otherwise) == 0 {
+			f.Otherwise = half
+		}
 	}
 	return f
 }
