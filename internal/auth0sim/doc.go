@@ -23,7 +23,7 @@
 //
 //	route → rate limit → bearer → scopes → path, query, body checked → handler → answer
 //
-// The first six steps are data (routes.go, operations.json, corrections.go); a
+// The first six steps are data (routes.go, operations.json, amendments.go); a
 // handler sees a request that is well formed and permitted. Faults, hooks, latency
 // and the log wrap the whole (exchange.go). The state is one struct per tenant
 // behind one mutex (tenant.go); handlers run while it is held.

@@ -85,7 +85,7 @@ type operation struct {
 	Body   *schema     `json:"body"`
 }
 
-// document is operations.json with the corrections of corrections.go made.
+// document is operations.json as amendments.go amends it.
 type document struct {
 	Operations map[string]*operation `json:"operations"` // by "GET /clients/{id}"
 	Schemas    map[string]*schema    `json:"schemas"`
@@ -97,7 +97,7 @@ var api = sync.OnceValue(func() *document {
 	if err := json.Unmarshal(operationsJSON, &d); err != nil {
 		panic("auth0sim: operations.json: " + err.Error()) // embedded: a build error
 	}
-	correct(&d)
+	amend(&d)
 	for _, s := range d.Schemas {
 		d.prepare(s)
 	}

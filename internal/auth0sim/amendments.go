@@ -1,9 +1,9 @@
 package auth0sim
 
-// correct makes the document agree with recorded traffic where it does not
+// amend makes the document agree with recorded traffic where it does not
 // (facts §2 "Spec ≠ wire", §3). What is in the document and refused there, but was
 // accepted for real, is added; nothing is taken away.
-func correct(d *document) {
+func amend(d *document) {
 	boolean, text := &schema{Type: typeList{"boolean"}}, &schema{Type: typeList{"string"}}
 	zero, month := 0.0, 2592000.0
 	add := func(name, property string, s *schema) { d.Schemas[name].Properties[property] = s }
