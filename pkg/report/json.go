@@ -38,6 +38,16 @@ func writePlanJSON(w io.Writer, p *planner.Plan) error {
 	return err
 }
 
+// Line writes v as one line of JSON.
+func Line(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write a line of JSON: %w", err)
+	}
+	_, err = w.Write(append(visibleJSON(b), '\n'))
+	return err
+}
+
 func writeJSON(w io.Writer, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {

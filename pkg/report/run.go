@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/planner"
 )
 
 // RunFormat is the version of the JSON form of a run's report.
@@ -25,12 +26,18 @@ type RunReport struct {
 	// Seconds is how long all of it took.
 	Seconds float64     `json:"seconds"`
 	Tenants []TenantRun `json:"tenants"`
+	// Rollout is the record that several tenants' runs have in common, "" if there is none.
+	Rollout string `json:"rollout,omitempty"`
+	// Next are commands that finish what is not done on all tenants together, the best first.
+	Next []string `json:"next,omitempty"`
 }
 
 // TenantRun is the part of one tenant.
 type TenantRun struct {
 	Tenant string `json:"tenant"`
 	Domain string `json:"domain,omitempty"`
+	// Wave is the part of a rollout that the tenant belongs to, "" without a rollout.
+	Wave string `json:"wave,omitempty"`
 	// Run is the id of the run, "" if nothing was to do.
 	Run     string  `json:"run,omitempty"`
 	Outcome Outcome `json:"outcome"`
@@ -61,6 +68,7 @@ const (
 	Refused    Outcome = "refused"     // an error before anything was written
 	Failed     Outcome = "failed"      // changes remain
 	RolledBack Outcome = "rolled-back" // failed; the tenant is as before
+	NotBegun   Outcome = "not-begun"   // something before it failed; nothing was written
 )
 
 // StepResult is what became of one step.
@@ -96,22 +104,33 @@ func runDocument(r RunReport) *document {
 	slices.SortStableFunc(tenants, func(a, b TenantRun) int {
 		return rank(outcomeClass(a.Outcome)) - rank(outcomeClass(b.Outcome))
 	})
+	alike := map[string]int{}
 	for i := range tenants {
 		t := &tenants[i]
 		ends[t.Outcome]++
-		d.Sections = append(d.Sections, runSection(t))
+		s := runSection(t, len(tenants) > maxSameRows)
+		key := planner.Digest(s.shape())
+		if len(s.Cards)+len(s.Notes) > 0 {
+			key += " " + t.Tenant // what it tells is its own
+		}
+		if at, ok := alike[key]; ok && len(tenants) > maxSameRows {
+			d.Sections[at].Tenants = append(d.Sections[at].Tenants, s.Tenants...)
+		} else {
+			alike[key] = len(d.Sections)
+			d.Sections = append(d.Sections, s)
+		}
 		done := doneOf(t.Steps)
 		steps := "–"
 		if len(t.Steps) > 0 {
 			steps = fmt.Sprintf("%s of %s", thousands(done), thousands(len(t.Steps)))
 		}
 		d.Table.Rows = append(d.Table.Rows, tableRow{
-			Section: i, Class: outcomeClass(t.Outcome),
+			Section: alike[key], Class: outcomeClass(t.Outcome),
 			Cells: []string{short(t.Tenant, maxName), outcomeWords(t.Outcome), steps, seconds(t.Seconds), short(t.Run, maxName)},
 		})
 	}
 	d.Headline = runHeadline(r, ends)
-	d.Risk = ends[Failed]+ends[RolledBack]+ends[Refused] > 0
+	d.Risk = ends[Failed]+ends[RolledBack]+ends[Refused]+ends[NotBegun] > 0
 	for _, t := range r.Tenants {
 		if t.Run != "" && len(r.Tenants) == 1 {
 			d.Facts = append(d.Facts, [2]string{"Run", short(t.Run, maxName)})
@@ -119,6 +138,9 @@ func runDocument(r RunReport) *document {
 	}
 	if r.Tool != "" {
 		d.Facts = append(d.Facts, [2]string{"Made by", "ecplan " + short(strings.TrimPrefix(r.Tool, "ecplan "), maxName)})
+	}
+	for _, n := range r.Next {
+		d.Facts = append(d.Facts, [2]string{toGoOn, short(n, maxNext)})
 	}
 	d.Rest = "ecplan history"
 	return d
@@ -146,6 +168,8 @@ func outcomeWords(o Outcome) string {
 		return "failed, changes remain"
 	case RolledBack:
 		return "failed, rolled back"
+	case NotBegun:
+		return "not begun"
 	}
 	return short(string(o), maxName)
 }
@@ -156,7 +180,7 @@ func outcomeClass(o Outcome) string {
 		return "done"
 	case Nothing:
 		return "same"
-	case RolledBack:
+	case RolledBack, NotBegun:
 		return "risk"
 	case Refused, Failed:
 	}
@@ -166,7 +190,7 @@ func outcomeClass(o Outcome) string {
 func runHeadline(r RunReport, ends map[Outcome]int) string {
 	if len(r.Tenants) != 1 {
 		var parts []string
-		for _, o := range []Outcome{Failed, RolledBack, Refused, Done, Nothing} {
+		for _, o := range []Outcome{Failed, RolledBack, Refused, NotBegun, Done, Nothing} {
 			if ends[o] > 0 {
 				parts = append(parts, fmt.Sprintf("%s %s", thousands(ends[o]), outcomeWords(o)))
 			}
@@ -194,7 +218,14 @@ func runHeadline(r RunReport, ends map[Outcome]int) string {
 	return "Ended: " + short(string(t.Outcome), maxName) + "."
 }
 
-func runSection(t *TenantRun) section {
+// toGoOn is the fact that is a command.
+const toGoOn = "To go on"
+
+// maxNext bounds a command that names many tenants.
+const maxNext = 4000
+
+// runSection shows what became of a tenant; among many, what is well is told in short.
+func runSection(t *TenantRun, many bool) section {
 	s := section{
 		Tenants: []tenantName{{short(t.Tenant, maxName), short(t.Domain, maxName)}},
 		Tally:   outcomeWords(t.Outcome), Class: outcomeClass(t.Outcome),
@@ -204,6 +235,12 @@ func runSection(t *TenantRun) section {
 	}
 	if t.Error != "" {
 		s.Error = block(t.Error, maxDetail)
+	}
+	if many && (t.Outcome == Done || t.Outcome == NotBegun) {
+		if t.Outcome == Done {
+			s.Tally = "Done: " + count(len(t.Steps), "step") + "."
+		}
+		return s
 	}
 	for _, r := range t.Steps {
 		s.Cards = append(s.Cards, resultCard(r, false))

@@ -83,7 +83,7 @@ func writeText(w io.Writer, d *document, o Options) error {
 		t.prose(0, "", d.asides(), t.plainIf(!d.Risk))
 	}
 	for _, f := range d.Facts {
-		if f[0] == "Checksum" || f[0] == "Run" {
+		if f[0] == "Checksum" || f[0] == "Run" || f[0] == toGoOn {
 			t.out.WriteString(f[0] + ": " + t.dim(f[1]) + "\n") // never wrapped: it is there to be copied
 		}
 	}
