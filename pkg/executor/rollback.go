@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ecplan/ecplan/pkg/journal"
 	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/pkg/planner"
@@ -34,16 +33,25 @@ type Left struct {
 // Lost is a step that can't be taken back.
 type Lost struct{ Address, Step, Why string }
 
+// RollbackOptions say what a rollback may do.
+type RollbackOptions struct {
+	// Force takes back also what somebody else changed since, and deletes what others
+	// may have come to use.
+	Force bool
+	// Fresh says that the run did not succeed and nothing came after it, so that nobody
+	// can have come to use what it made.
+	Fresh bool
+}
+
 // PlanRollback makes the plan that takes a run back: for each object that the run
 // changed, the writes that bring it to where the run found it, in the reverse order of
-// what they need. Only what still is as the run left it is touched; with force
-// also what somebody else changed since. All steps of the run must be settled. It
+// what they need. Only what still is as the run left it is touched, unless forced. All steps of the run must be settled. It
 // reads the tenant and sends nothing.
-func PlanRollback(ctx context.Context, t Tenant, past Past, force bool) (*Rollback, error) {
+func PlanRollback(ctx context.Context, t Tenant, past Past, o RollbackOptions) (*Rollback, error) {
 	if left := past.Log.Unsettled(); len(left) > 0 {
 		return nil, fmt.Errorf("the run %s has steps whose outcome nobody knows (%s); they must be settled before it is taken back", past.Log.Header.Run, strings.Join(left, ", "))
 	}
-	b := &back{Past: &past, force: force, out: &Rollback{}, former: map[string]any{}, flows: map[string]flow{}}
+	b := &back{Past: &past, RollbackOptions: o, out: &Rollback{}, former: map[string]any{}, flows: map[string]flow{}}
 	b.out.Plan = planner.TenantPlan{Tenant: past.Plan.Tenant, Domain: past.Plan.Domain, Observed: map[string]string{}}
 	b.collect()
 	var err error
@@ -75,7 +83,7 @@ func PlanRollback(ctx context.Context, t Tenant, past Past, force bool) (*Rollba
 // back is a rollback while it is planned.
 type back struct {
 	*Past
-	force  bool
+	RollbackOptions
 	out    *Rollback
 	order  []string               // addresses, in the order in which they are taken back
 	needs  map[string][]string    // by address: those of objects that its own refers to
@@ -140,7 +148,7 @@ func (b *back) judge(address string) {
 			if s.Part == "" {
 				b.leave(Left{Address: address, Step: s.ID, Why: "it is no longer on the tenant; somebody deleted it"})
 			}
-		case f.State == kind.Neither && !b.force:
+		case f.State == kind.Neither && !b.Force:
 			b.leave(Left{Address: address, Step: s.ID, Why: "somebody changed it since the run", Otherwise: f.Otherwise})
 		default:
 			b.revert[address] = append(b.revert[address], s)
@@ -371,10 +379,9 @@ func (b *back) mend(v any) any {
 	return v
 }
 
-// losses asks what deleting objects would take along. What a run made that did not
-// even succeed, nobody can have come to use.
+// losses asks what deleting objects would take along.
 func (b *back) losses(ctx context.Context, t Tenant) error {
-	if b.Log.Outcome() != journal.OutcomeDone {
+	if b.Fresh {
 		return nil
 	}
 	view := &kind.View{}
@@ -395,7 +402,7 @@ func (b *back) losses(ctx context.Context, t Tenant) error {
 	}
 	for _, n := range found {
 		n.Detail += " With --force it is deleted all the same."
-		if b.force {
+		if b.Force {
 			n.Acknowledged = "--force"
 		}
 		b.out.Plan.Notices = append(b.out.Plan.Notices, n)

@@ -17,7 +17,7 @@ import (
 // Lock makes this process the only one that writes to the tenant, until the returned
 // function is called.
 func (t *Target) Lock(who journal.Who, doing string, now time.Time) (unlock func() error, err error) {
-	return t.Store.Lock(t.Tenant.Name, journal.ThisProcess(journal.Owner{Who: who, Since: now, Doing: doing}))
+	return t.Store.Lock(t.Tenant.Domain, journal.ThisProcess(journal.Owner{Who: who, Since: now, Doing: doing}))
 }
 
 // Refused says why a plan must not be applied: a refusal that nobody acknowledged, or
@@ -55,7 +55,7 @@ type ApplyOptions struct {
 	// Rollout names the rollout that the run is part of, "" if it is of none.
 	Rollout  string
 	Parallel int
-	Poll      executor.Poll
+	Poll     executor.Poll
 	// Hard ends what is in flight; see executor.Options.
 	Hard     context.Context
 	Progress func(executor.Event)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ecplan/ecplan/pkg/executor"
@@ -183,14 +184,20 @@ func (t *Target) PlanRollback(ctx context.Context, run string, force bool, o Pas
 	if err != nil {
 		return nil, err
 	}
+	logs, err := journal.Load(t.Store, t.Tenant.Name, t.Tenant.Domain)
+	if err != nil {
+		return nil, err
+	}
+	built := slices.ContainsFunc(logs, func(l *journal.Log) bool { return l.Header.Run > run && l.Header.RollsBack == "" })
+	how := executor.RollbackOptions{Force: force, Fresh: !built && past.Log.Outcome() != journal.OutcomeDone}
 	if !past.Log.Interrupted() && len(past.Log.Unsettled()) == 0 {
-		return executor.PlanRollback(ctx, t.client, past, force)
+		return executor.PlanRollback(ctx, t.client, past, how)
 	}
 	j, past, err := t.reopen(ctx, run, o)
 	if err != nil {
 		return nil, err
 	}
-	back, err := executor.PlanRollback(ctx, t.client, past, force)
+	back, err := executor.PlanRollback(ctx, t.client, past, how)
 	if err == nil {
 		err = executor.Abandon(j, past.Plan, "")
 	}
