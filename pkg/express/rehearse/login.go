@@ -246,10 +246,10 @@ func (a *authority) apply(o op, by string, out *login, claims object, scopes []s
 	switch o.Name {
 	case "accessToken.setCustomClaim":
 		name := o.text(0)
-		var value any
-		if len(o.Args) > 1 {
-			value = o.Args[1]
+		if len(o.Args) < 2 {
+			return "claim " + name + ": left out, for its value is undefined", scopes
 		}
+		value := o.Args[1]
 		if slices.Contains(reserved, name) {
 			return "claim " + name + ": left out, for it is one of Auth0's own", scopes
 		}

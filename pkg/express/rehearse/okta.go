@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -36,12 +37,18 @@ type okta struct {
 	now    time.Time
 }
 
-func newKey() (*rsa.PrivateKey, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, fmt.Errorf("make a key for the rehearsal: %w", err)
-	}
-	return key, nil
+// The keys of a rehearsal are made for it and live as long as the process: the tenant's
+// that signs tokens, Okta's, and one of somebody else.
+var tenantKey, oktaKey, strangersKey = onceKey(), onceKey(), onceKey()
+
+func onceKey() func() (*rsa.PrivateKey, error) {
+	return sync.OnceValues(func() (*rsa.PrivateKey, error) {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, fmt.Errorf("make a key for the rehearsal: %w", err)
+		}
+		return key, nil
+	})
 }
 
 // publicPEM is the half of a key that is handed out.

@@ -28,7 +28,11 @@
   for (const [part, methods] of Object.entries(chained)) {
     api[part] = {};
     for (const method of methods) {
-      api[part][method] = (...args) => { ops.push([part + '.' + method, ...args]); return api; };
+      api[part][method] = (...args) => {
+        while (args.length > 0 && args[args.length - 1] === undefined) args.pop();
+        ops.push([part + '.' + method, ...args]);
+        return api;
+      };
     }
   }
   const cache = new Map();

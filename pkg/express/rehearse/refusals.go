@@ -166,7 +166,7 @@ func (p *play) assertionRefused(ctx context.Context, title, assertion string) (S
 }
 
 func (p *play) wrongKey(ctx context.Context, _ Part) (Step, error) {
-	other, err := newKey()
+	other, err := strangersKey()
 	if err != nil {
 		return Step{}, err
 	}

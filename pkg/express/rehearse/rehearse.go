@@ -123,7 +123,7 @@ func Play(ctx context.Context, stage *Stage, sc Script) (Transcript, error) {
 		return t, err
 	}
 	p := &play{stage: stage, script: sc, cast: c}
-	if p.key, err = newKey(); err != nil {
+	if p.key, err = oktaKey(); err != nil {
 		return t, err
 	}
 	whole := -1

@@ -35,9 +35,9 @@ type Stage struct {
 
 // NewStage makes a stage that holds what seed says.
 func NewStage(domain string, seed Seed) (*Stage, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := tenantKey()
 	if err != nil {
-		return nil, fmt.Errorf("make a signing key for the rehearsal: %w", err)
+		return nil, err
 	}
 	state := map[string]any{}
 	for name, objects := range seed {
