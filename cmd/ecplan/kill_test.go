@@ -93,19 +93,19 @@ func (v *victim) ecplan(args ...string) (code int, output string) {
 	if err != nil && !errors.As(err, &exit) {
 		v.t.Fatal(err)
 	}
-	return cmd.ProcessState.ExitCode(), out.String()
+	return cmd.ProcessState.ExitCode(), out.text.String()
 }
 
 // heard is a program's output. It closes noticed when a word is in it.
 type heard struct {
-	bytes.Buffer
+	text    bytes.Buffer // not embedded: its ReadFrom would go past Write
 	word    string
 	noticed chan struct{}
 }
 
 func (h *heard) Write(b []byte) (int, error) {
-	n, err := h.Buffer.Write(b)
-	if h.noticed != nil && strings.Contains(h.String(), h.word) {
+	n, err := h.text.Write(b)
+	if h.noticed != nil && strings.Contains(h.text.String(), h.word) {
 		close(h.noticed)
 		h.noticed = nil
 	}

@@ -216,6 +216,11 @@ func Abandon(j *journal.Run, p planner.TenantPlan, why string) error {
 		return nil
 	}
 	e := journal.End{Outcome: journal.OutcomeInterrupted}
+	for _, r := range log.Records {
+		if r.End != nil {
+			e.Outcome = r.End.Outcome // how it ended before it was taken up again
+		}
+	}
 	for _, s := range p.Steps {
 		switch st := log.Steps[s.ID]; {
 		case st == nil:
