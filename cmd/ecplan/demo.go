@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,7 +93,24 @@ func demo(c *cli.Context) error {
 		return exit(code, nil)
 	}
 	say("4. What the tenant holds now. The Action that was there still runs, and first:")
-	return holdings(s.Out, sim)
+	if err := holdings(s.Out, sim); err != nil {
+		return err
+	}
+	say("5. A customer comes: an organization with an admin who gets the role, and a\n   directory that the OIN client may use (by hand here, in Auth0's dashboard).")
+	if err := customer(c.Context, sim); err != nil {
+		return err
+	}
+	say("6. Is all there, and does it work? Check the tenant, then play the whole flow\n   on a copy of it: an admin presses the button, Okta makes the connection.")
+	for _, args := range [][]string{{"verify"}, {"rehearse"}} {
+		if code := run(append(args, "--tenant", "local")...); code != exitDone {
+			return exit(code, nil)
+		}
+	}
+	say("7. Tell Okta.")
+	if code := run("handoff", "--tenant", "local", "--oin-name", "Acme CRM", "--okta-org", "trial-1234567"); code != exitDone {
+		return exit(code, nil)
+	}
+	return nil
 }
 
 // demoFiles writes the example's manifests to dir, for the tenant at domain.
@@ -148,4 +168,81 @@ func names(list []named) string {
 		out[i] = n.Name
 	}
 	return strings.Join(out, ", ")
+}
+
+// customer does what is left to people: an organization with an admin who has the role,
+// the OIN client on the directory with his account, and Auth0's prerequisite.
+func customer(ctx context.Context, sim *auth0sim.Server) error {
+	var state struct {
+		Roles, Clients []struct {
+			ID     string `json:"id"`
+			Client string `json:"client_id"`
+			Name   string `json:"name"`
+		}
+	}
+	if err := json.Unmarshal(sim.Snapshot(), &state); err != nil {
+		return fmt.Errorf("read the simulated tenant: %w", err)
+	}
+	var role, client string
+	for _, r := range state.Roles {
+		if r.Name == "EXPRESS_CONFIGURE_ADMIN_ROLE" {
+			role = r.ID
+		}
+	}
+	for _, c := range state.Clients {
+		if c.Name == "Okta OIN Integration Client" {
+			client = c.Client
+		}
+	}
+	ids := map[string]string{"ROLE": role, "CLIENT": client}
+	for _, r := range []struct{ method, path, body, keep, as string }{
+		{"PATCH", "tenants/settings", `{"flags":{"enable_client_connections":false}}`, "", ""},
+		{"POST", "connections", `{"name":"acme-staff","strategy":"auth0","enabled_clients":["CLIENT"]}`, "id", "DIRECTORY"},
+		{"POST", "users", `{"connection":"acme-staff","email":"ada@globex.example","password":"only-for-the-demo-1"}`, "user_id", "USER"},
+		{"POST", "organizations", `{"name":"globex","display_name":"Globex"}`, "id", "ORG"},
+		{"POST", "organizations/ORG/members", `{"members":["USER"]}`, "", ""},
+		{"POST", "organizations/ORG/members/USER/roles", `{"roles":["ROLE"]}`, "", ""},
+	} {
+		for name, id := range ids {
+			r.path, r.body = strings.ReplaceAll(r.path, name, url.PathEscape(id)), strings.ReplaceAll(r.body, name, id)
+		}
+		answer, err := request(ctx, sim, r.method, r.path, r.body)
+		if err != nil {
+			return err
+		}
+		if r.keep != "" {
+			ids[r.as], _ = answer[r.keep].(string)
+		}
+	}
+	return nil
+}
+
+// request sends the simulated tenant a request that is not ecplan's.
+func request(ctx context.Context, sim *auth0sim.Server, method, path, body string) (map[string]any, error) {
+	fail := func(err error) (map[string]any, error) { return nil, fmt.Errorf("%s %s: %w", method, path, err) }
+	req, err := http.NewRequestWithContext(ctx, method, sim.URL()+"/api/v2/"+path, strings.NewReader(body))
+	if err != nil {
+		return fail(err)
+	}
+	req.Header.Set("Authorization", "Bearer demo")
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fail(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fail(err)
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		return fail(fmt.Errorf("status %d: %s", resp.StatusCode, data))
+	}
+	answer := map[string]any{}
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &answer); err != nil {
+			return fail(err)
+		}
+	}
+	return answer, nil
 }
