@@ -44,7 +44,7 @@ var program = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	name := filepath.Join(dir, asset())
-	cmd := exec.Command("go", "build", "-ldflags", "-X main.version="+exampleVersion, "-o", name, "./cmd/ecplan")
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w -X main.version="+exampleVersion, "-o", name, "./cmd/ecplan")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return dir, fmt.Errorf("building ecplan: %w\n%s", err, out)

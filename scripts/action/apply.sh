@@ -3,7 +3,7 @@
 # back the tenant's last run.
 #
 # output: code: ecplan's exit code
-# shellcheck source=scripts/action/base.sh
+# shellcheck source-path=SCRIPTDIR source=base.sh
 source "$(dirname "${BASH_SOURCE[0]}")/base.sh"
 prepare
 
@@ -17,6 +17,9 @@ case $INPUT_COMMAND in
     ;;
   *) args+=(--yes) ;;
 esac
+if [[ $INPUT_COMMAND == rollback && $INPUT_FORCE == true ]]; then
+  args+=(--force)
+fi
 
 report=$folder/run.md
 told=$folder/progress.txt

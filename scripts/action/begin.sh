@@ -4,7 +4,7 @@
 #
 # outputs: script    the script that does the command
 #          plans, writes, contacts: what the command does, "true" or "false"
-# shellcheck source=scripts/action/base.sh
+# shellcheck source-path=SCRIPTDIR source=base.sh
 source "$(dirname "${BASH_SOURCE[0]}")/base.sh"
 
 for tool in curl jq; do

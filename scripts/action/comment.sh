@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows the plan in the pull request: one comment, made once and replaced from then on.
 # COMMENT is the file with its text.
-# shellcheck source=scripts/action/base.sh
+# shellcheck source-path=SCRIPTDIR source=base.sh
 source "$(dirname "${BASH_SOURCE[0]}")/base.sh"
 
 number=$(jq -r '.pull_request.number // empty' "$GITHUB_EVENT_PATH")

@@ -3,7 +3,7 @@
 #
 # outputs: changes: "true" if something has
 #          code:    ecplan's exit code; 2 is drift
-# shellcheck source=scripts/action/base.sh
+# shellcheck source-path=SCRIPTDIR source=base.sh
 source "$(dirname "${BASH_SOURCE[0]}")/base.sh"
 prepare
 

@@ -3,7 +3,7 @@
 # whose merge made this commit.
 #
 # outputs: run-id, checksum: the run whose artifact the plan is, and which plan it is
-# shellcheck source=scripts/action/base.sh
+# shellcheck source-path=SCRIPTDIR source=base.sh
 source "$(dirname "${BASH_SOURCE[0]}")/base.sh"
 
 again="To plan and apply what is on $GITHUB_REF_NAME, start the workflow by hand (workflow_dispatch); the example in examples/gitops has it."

@@ -4,7 +4,7 @@
 # of that name.
 #
 # output: run-id: the run that has it; "" if there is none
-# shellcheck source=scripts/action/base.sh
+# shellcheck source-path=SCRIPTDIR source=base.sh
 source "$(dirname "${BASH_SOURCE[0]}")/base.sh"
 
 branch=$(jq -r '.pull_request.base.ref // empty' "$GITHUB_EVENT_PATH")

@@ -7,12 +7,15 @@
 #          checksum  of the plan; "" if there is none to apply
 #          changes   "true" if something would change
 #          code      0, or ecplan's exit code if there is no plan to apply
-# shellcheck source=scripts/action/base.sh
+# shellcheck source-path=SCRIPTDIR source=base.sh
 source "$(dirname "${BASH_SOURCE[0]}")/base.sh"
 prepare
 
 if [[ $INPUT_PRUNE == true ]]; then
   args+=(--prune)
+fi
+if [[ $INPUT_FORCE == true ]]; then
+  args+=(--force)
 fi
 if [[ -n $INPUT_POLICY ]]; then
   args+=("--policy=$INPUT_POLICY")

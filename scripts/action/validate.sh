@@ -3,7 +3,7 @@
 # in the pull request.
 #
 # output: code: ecplan's exit code
-# shellcheck source=scripts/action/base.sh
+# shellcheck source-path=SCRIPTDIR source=base.sh
 source "$(dirname "${BASH_SOURCE[0]}")/base.sh"
 
 args=()

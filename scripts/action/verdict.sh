@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The check's verdict, when all that is to be shown and kept has been: fails the job if
 # CODE, ecplan's exit code, is not 0.
-# shellcheck source=scripts/action/base.sh
+# shellcheck source-path=SCRIPTDIR source=base.sh
 source "$(dirname "${BASH_SOURCE[0]}")/base.sh"
 
 store="Its journal is kept, in the artifact ecplan-store-$INPUT_NAME or the cache. The commands resume and rollback of the action finish the run, or take it back."
