@@ -96,6 +96,7 @@ func commands() []*cli.Command {
 		verifyCommand(),
 		rehearseCommand(),
 		handoffCommand(),
+		importCommand(),
 		demoCommand(),
 		graphCommand(),
 		schemaCommand(),
