@@ -123,6 +123,7 @@ var served = map[string]func(*call) answer{
 	"DELETE /connections/{id}/scim-configuration/tokens/{tokenId}": (*call).deleteSCIMToken,
 
 	"GET /users":                     (*call).listUsers,
+	"GET /users-by-email":            (*call).listUsersByEmail,
 	"POST /users":                    (*call).createUser,
 	"GET /users/{id}":                (*call).getUser,
 	"PATCH /users/{id}":              (*call).updateUser,

@@ -32,6 +32,7 @@ func TestEveryOperation(t *testing.T) {
 	s.send("GET", "/roles/"+role+"/users", nil, 200)
 
 	s.send("GET", "/users", nil, 200)
+	s.send("GET", "/users-by-email?email=a%40b.example", nil, 200)
 	s.get(person)
 	s.patch(person, obj{"user_metadata": obj{"a": "b"}})
 	s.send("POST", person+"/roles", obj{"roles": []any{role}}, 204)

@@ -43,7 +43,7 @@ func TestEveryKindIsWhole(t *testing.T) {
 			}
 			r := examples[name]
 			if r == nil {
-				t.Fatal("examples/base-kinds declares none")
+				t.Fatal("neither examples/base-kinds nor examples/onboarding declares one")
 			}
 			for _, request := range requests(t, k, r) {
 				method, path, _ := strings.Cut(request, " ")
@@ -58,10 +58,11 @@ func TestEveryKindIsWhole(t *testing.T) {
 	}
 }
 
-// exampleResources returns a resource of each kind from examples/base-kinds.
+// exampleResources returns a resource of each kind from the examples that are written out
+// object by object.
 func exampleResources(t *testing.T) map[string]*manifest.Resource {
 	t.Helper()
-	set, ds := manifest.Load([]string{"../../examples/base-kinds"})
+	set, ds := manifest.Load([]string{"../../examples/base-kinds", "../../examples/onboarding/globex.yaml"})
 	if err := ds.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -44,8 +44,6 @@ func Expand(t *manifest.Tenant, rs []*manifest.Resource) ([]*manifest.Resource, 
 		e.sharedAction(apps, actionAddress)
 	case len(apps) == 1 && apps[0].Spec["home_realm_discovery"] != nil:
 		e.sharedAction(apps, "Action/"+apps[0].Name+".post-login")
-	case len(apps) == 1:
-		e.guideAction(apps[0])
 	}
 	return append(out, e.out...), e.problems
 }
@@ -125,6 +123,10 @@ func (e *expansion) app(r *manifest.Resource) {
 	}, section("grant")))
 
 	e.loginURL = append(e.loginURL, loginURL{clientID, r.Spec["init_login_url"]})
+
+	if !e.several && r.Spec["home_realm_discovery"] == nil {
+		e.guideAction(r)
+	}
 
 	e.share(r, "TenantSettings", "tenant", override(map[string]any{
 		"flags": map[string]any{"use_scope_descriptions_for_consent": true},

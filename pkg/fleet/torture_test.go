@@ -246,6 +246,9 @@ func canonical(t testing.TB, sim *auth0sim.Server) object {
 		g := e.(object)
 		label(g, "id", fmt.Sprint("grant ", labels[fmt.Sprint(g["client_id"])], " ", g["audience"]))
 	}
+	for _, e := range list(state["organizations"]) {
+		label(e.(object), "id", fmt.Sprint("organization ", e.(object)["name"]))
+	}
 	for collection, k := range map[string]string{
 		"resource_servers": "ResourceServer", "roles": "Role", "clients": "Client", "client_grants": "ClientGrant",
 	} {

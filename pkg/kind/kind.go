@@ -69,6 +69,9 @@ type Desired struct {
 	Removing bool
 	// Waiting says that an object that Spec refers to is still being looked for.
 	Waiting bool
+	// Named gives the addresses of the resources that declare objects, by kind, field and
+	// value: "Role.name=ops".
+	Named map[string]string
 	// Fingerprint gives the keyed hash of a value that can't be read back.
 	Fingerprint func(value string) string
 	// Record is what earlier runs left on record for this address.

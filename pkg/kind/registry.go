@@ -11,6 +11,7 @@ func All() map[string]*Kind {
 		clientGrant(),
 		action(),
 		tenantSettings(),
+		organization(),
 	} {
 		out[k.Name] = k
 	}

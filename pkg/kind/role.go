@@ -40,14 +40,7 @@ func observeRole(d Desired, v *View) (Observed, error) {
 	if d.Meta.RenamedFrom != "" {
 		names = append(names, d.Meta.RenamedFrom)
 	}
-	found, ok, have := findByName(d, v, names, func(n string) Read {
-		r := Read{Path: "roles", List: "roles", Scopes: roles.scopes.Read, For: d.Address()}
-		if !v.Many(d.Kind) {
-			// Whether the filter is exact is UNCONFIRMED (facts §3.2): names are compared here.
-			r.Query = url.Values{"name_filter": {n}}.Encode()
-		}
-		return r
-	})
+	found, ok, have := findByName(d, v, names, func(n string) Read { return roleRead(d, v, n) })
 	if !ok {
 		return Observed{Pending: true}, nil
 	}
@@ -70,6 +63,16 @@ func observeRole(d Desired, v *View) (Observed, error) {
 		spec["permissions"] = permissions
 	}
 	return Observed{Exists: true, ID: id, Object: obj, Spec: spec}, nil
+}
+
+// roleRead finds the role called name, among others perhaps.
+func roleRead(d Desired, v *View, name string) Read {
+	r := Read{Path: "roles", List: "roles", Scopes: roles.scopes.Read, For: d.Address()}
+	if !v.Many("Role") {
+		// Whether the filter is exact is UNCONFIRMED (facts §3.2): names are compared here.
+		r.Query = url.Values{"name_filter": {name}}.Encode()
+	}
+	return r
 }
 
 // permission keeps what identifies a permission; the rest comes from the API.

@@ -76,6 +76,14 @@ func observe(in Input, v *kind.View) []*state {
 	for _, r := range in.Resources {
 		v.Counts[r.Kind]++
 	}
+	named := map[string]string{}
+	for _, r := range in.Resources {
+		for f, val := range r.Spec {
+			if text, ok := val.(string); ok {
+				named[r.Kind+"."+f+"="+text] = r.Address()
+			}
+		}
+	}
 	states := map[string]*state{}
 	lookup := func(address, attr string) (any, bool) {
 		s := states[address]
@@ -92,7 +100,7 @@ func observe(in Input, v *kind.View) []*state {
 		out = append(out, s)
 		spec, _ := manifest.Resolve(r.Spec, lookup).(map[string]any)
 		s.desired = kind.Desired{
-			Resource: r, Spec: spec, Fingerprint: in.Fingerprint,
+			Resource: r, Spec: spec, Fingerprint: in.Fingerprint, Named: named,
 			Record: record(in.Records, r), Now: in.Now, Removing: remove[r],
 		}
 		s.desired.Match, _ = manifest.Resolve(r.Meta.Match, lookup).(map[string]any)

@@ -20,7 +20,7 @@ import (
 var (
 	served = []string{
 		"resource-servers", "roles", "clients", "client-grants", "actions", "tenants", "organizations",
-		"connections", "users", "connection-profiles", "user-attribute-profiles",
+		"connections", "users", "users-by-email", "connection-profiles", "user-attribute-profiles",
 	}
 	refused = []string{
 		"/modules", "/directory-provisioning", "/discovery-domains", "/invitations", "/groups", "/cimd/", "/keys",
