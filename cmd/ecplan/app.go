@@ -96,6 +96,7 @@ func commands() []*cli.Command {
 		verifyCommand(),
 		rehearseCommand(),
 		handoffCommand(),
+		initCommand(),
 		importCommand(),
 		demoCommand(),
 		graphCommand(),
