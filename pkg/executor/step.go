@@ -3,8 +3,9 @@ package executor
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
-	"strings"
+	"slices"
 
 	"github.com/ecplan/ecplan/pkg/journal"
 	"github.com/ecplan/ecplan/pkg/kind"
@@ -183,13 +184,7 @@ func (j *job) wrap(err error) error {
 
 // clean gives an error's text for the journal, without any of the step's secrets.
 func (j *job) clean(err error) string {
-	s := err.Error()
-	for _, path := range manifest.Keys(j.secrets) {
-		if v := j.secrets[path]; v != "" {
-			s = strings.ReplaceAll(s, v, "(sensitive)")
-		}
-	}
-	return s
+	return tenant.Mask(err.Error(), slices.Collect(maps.Values(j.secrets)))
 }
 
 var verbs = map[kind.Verb]string{

@@ -22,7 +22,9 @@ func Notices(rs []*manifest.Resource, v *kind.View, removed []*manifest.Resource
 		if !configured {
 			configured = true
 			out = append(out, generation(r.From))
-			out = append(out, connections(r.From, v)...)
+			if !turnsOff(rs, "enable_client_connections") {
+				out = append(out, connections(r.From, v)...)
+			}
 		}
 		if r.Kind == "Action" {
 			out = append(out, domainsClaim(r)...)
@@ -34,7 +36,7 @@ func Notices(rs []*manifest.Resource, v *kind.View, removed []*manifest.Resource
 		switch {
 		case r.Meta.Existing:
 			out = append(out, organizations(r, v)...)
-		case r.Spec["credentials"] == nil:
+		case r.Spec["credentials"] == nil && !hasKey(r, v):
 			out = append(out, kind.Notice{
 				ID: "oin-key-missing", Address: r.Address(), Level: kind.Warn,
 				Summary: "The client for Okta has no key yet, so Okta can't sign in as it",
@@ -43,6 +45,33 @@ func Notices(rs []*manifest.Resource, v *kind.View, removed []*manifest.Resource
 		}
 	}
 	return out
+}
+
+// turnsOff reports whether a resource sets the tenant's flag to false.
+func turnsOff(rs []*manifest.Resource, flag string) bool {
+	for _, r := range rs {
+		if flags, ok := r.Spec["flags"].(map[string]any); ok && r.Kind == "TenantSettings" && flags[flag] == false {
+			return true
+		}
+	}
+	return false
+}
+
+// hasKey reports whether the client for Okta that is on the tenant has a key, though the
+// manifest names none. Clients for one application are told apart by their metadata.
+func hasKey(r *manifest.Resource, v *kind.View) bool {
+	app := r.Meta.Match["client_metadata."+metadataApp]
+	clients, _ := v.Answers[kind.Read{Path: "clients", Query: "is_global=false"}.Key()].([]any)
+	for _, c := range clients {
+		m, _ := c.(map[string]any)
+		metadata, _ := m["client_metadata"].(map[string]any)
+		methods, _ := m["client_authentication_methods"].(map[string]any)
+		jwt, _ := methods["private_key_jwt"].(map[string]any)
+		if keys, _ := jwt["credentials"].([]any); metadata[metadataApp] == app && app != nil && len(keys) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // generation: facts §1.1 and §1.3.

@@ -35,11 +35,25 @@ type bench struct {
 	t   testing.TB
 	sim *auth0sim.Server
 	dir string
+	env map[string]string // besides what every variable holds
 }
 
 func newBench(t testing.TB, seed []byte) *bench {
 	t.Helper()
 	return &bench{t: t, sim: auth0sim.Start(t, auth0sim.Options{Token: "bench-token", Seed: seed}), dir: t.TempDir()}
+}
+
+// newBenchWith is a bench whose tenant knows a client of ecplan's instead of a token.
+func newBenchWith(t testing.TB, seed []byte, id, secret string) *bench {
+	t.Helper()
+	return &bench{t: t, sim: auth0sim.Start(t, auth0sim.Options{ClientID: id, ClientSecret: secret, Seed: seed}), dir: t.TempDir(), env: map[string]string{"ID": id, "SECRET": secret}}
+}
+
+func (b *bench) folder(name string) {
+	b.t.Helper()
+	if err := os.MkdirAll(filepath.Join(b.dir, name), 0o700); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 func (b *bench) write(name, text string) {
@@ -69,7 +83,12 @@ func (b *bench) target() *fleet.Target {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	env := func(string) (string, bool) { return "bench-token", true }
+	env := func(name string) (string, bool) {
+		if v, ok := b.env[name]; ok {
+			return v, true
+		}
+		return "bench-token", true
+	}
 	target, ds := fleet.Open(set, "local", manifest.Inputs{Env: env, Now: time.Now()}, store, tenant.Config{})
 	if ds.Errors() > 0 {
 		b.t.Fatal(ds)

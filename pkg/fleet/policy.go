@@ -18,22 +18,34 @@ import (
 // PolicyFile is where a policy is looked for beside the manifests.
 const PolicyFile = "ecplan-policy.yaml"
 
-// LoadPolicy reads the policy in file, or the one in the first folder of manifests that
-// has one if file is "". Without one it demands nothing.
-func LoadPolicy(file string, manifests []string) (planner.Policy, error) {
+// LoadPolicies reads the policy in file, or those beside the manifests if file is "": in
+// each folder that is named, and in that of each file. All of them count.
+func LoadPolicies(file string, manifests []string) ([]planner.Policy, error) {
 	if file != "" {
-		return readPolicy(file)
+		p, err := readPolicy(file)
+		return []planner.Policy{p}, err
 	}
+	var out []planner.Policy
+	seen := map[string]bool{}
 	for _, m := range manifests {
-		if info, err := os.Stat(m); err != nil || !info.IsDir() {
+		dir := m
+		if info, err := os.Stat(m); err == nil && !info.IsDir() {
+			dir = filepath.Dir(m)
+		}
+		if dir = filepath.Clean(dir); seen[dir] {
 			continue
 		}
-		p, err := readPolicy(filepath.Join(m, PolicyFile))
-		if !errors.Is(err, fs.ErrNotExist) {
-			return p, err
+		seen[dir] = true
+		p, err := readPolicy(filepath.Join(dir, PolicyFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
 	}
-	return planner.Policy{}, nil
+	return out, nil
 }
 
 func readPolicy(file string) (planner.Policy, error) {

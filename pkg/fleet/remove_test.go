@@ -43,7 +43,7 @@ func TestDestroyLeavesWhatWasThere(t *testing.T) {
 	b := guide(t)
 	before := b.state()
 	b.apply()
-	p := b.carryOut(fleet.PlanOptions{Mode: planner.Destroy})
+	p := b.carryOut(fleet.PlanOptions{Mode: planner.Destroy, Force: true})
 	after := b.state()
 	for collection, field := range map[string]string{"clients": "name", "roles": "name", "resource_servers": "identifier", "actions": "name", "client_grants": "audience"} {
 		if got, want := named(after, collection, field), named(before, collection, field); strings.Join(got, "|") != strings.Join(want, "|") {

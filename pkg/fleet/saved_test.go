@@ -185,7 +185,7 @@ func TestPolicy(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			b := guide(t)
-			p, err := b.target().Plan(context.Background(), fleet.PlanOptions{Policy: c.policy, Force: true})
+			p, err := b.target().Plan(context.Background(), fleet.PlanOptions{Policies: []planner.Policy{c.policy}, Force: true})
 			if err != nil {
 				t.Fatal(err)
 			}

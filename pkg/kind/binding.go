@@ -240,6 +240,9 @@ func relate(trigger string, list flow, b bound) (flow, error) {
 			continue
 		}
 		target, own := list.named(name), list.index(b.entry["id"])
+		if name == b.entry["name"] {
+			return nil, fmt.Errorf("%s asks for a place %s itself (%q); name another Action", b.d.Address(), relation, name)
+		}
 		if target < 0 {
 			return nil, fmt.Errorf("%s asks for a place %s the Action %q, which is not bound to %s. Bound there: %s", b.d.Address(), relation, name, trigger, listed(list.names()))
 		}

@@ -94,6 +94,9 @@ func findClient(d Desired, v *View) (found map[string]any, have []string, ok boo
 	if !ok {
 		return nil, nil, false, nil
 	}
+	if own := matching(d, v); len(own) == 1 {
+		return own[0], nil, true, nil // whatever its name has become
+	}
 	if named = filter(named, fits); len(named) == 0 && d.Meta.RenamedFrom != "" {
 		former, _ := v.Where(clientList(), "name", d.Meta.RenamedFrom)
 		named = filter(former, fits)
@@ -133,6 +136,23 @@ func findClient(d Desired, v *View) (found map[string]any, have []string, ok boo
 	}
 }
 
+// matching returns the clients that have all that d is told apart by. Without such
+// there are none.
+func matching(d Desired, v *View) []map[string]any {
+	if len(d.Match) == 0 {
+		return nil
+	}
+	all, _ := v.Items(clientList())
+	return filter(all, func(c map[string]any) bool {
+		for path, want := range d.Match {
+			if !manifest.Known(want) || at(c, path) != want {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // clientLine shows a client to people who must choose one.
 func clientLine(c map[string]any) string {
 	t := text(c, "app_type")
@@ -154,9 +174,11 @@ func attachedIDs(c map[string]any) []string {
 
 func clientSteps(d Desired, o Observed) ([]Step, error) {
 	declared, managed := d.Spec["credentials"].([]any)
+	if id, given := known(d.Spec, "client_id"); given && !o.Exists {
+		return nil, fmt.Errorf("the tenant has no client with the client_id %s, and Auth0 chooses the id of a new one itself. Correct it, or leave client_id out to create the client", id)
+	}
 	if !o.Exists {
 		b := body(d)
-		delete(b, "client_id")
 		s := clients.createStep(d, b)
 		s.Merged = mergedIn(d)
 		s.Twins = &Twins{Read: clientList(), Where: map[string]any{"name": d.Spec["name"]}, Pick: "client_id"}

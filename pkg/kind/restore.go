@@ -60,6 +60,9 @@ func reattach(d Desired, o Observed, s Step, attached, pool []map[string]any) (S
 	if sameSet(back, kids(attached)) {
 		return Step{}, false
 	}
+	if len(back) == 0 && len(listOf(s.Before["credentials"])) > 0 {
+		return Step{}, false // the former keys are gone for good: the present one stays, for nobody could sign in without it
+	}
 	step := newStep(d, o, "credentials", Attach, "lets the client sign in as before")
 	body := map[string]any{"client_authentication_methods": map[string]any{"private_key_jwt": map[string]any{"credentials": list}}}
 	if len(listOf(s.Before["credentials"])) == 0 { // it signed in with a secret (facts, recorded §2)
@@ -95,7 +98,7 @@ func clientLosses(d Desired, o Observed, _ *View) ([]Notice, bool) {
 func roleLosses(d Desired, o Observed, v *View) ([]Notice, bool) {
 	answer, ok := v.Get(Read{
 		Path: "roles/" + url.PathEscape(o.ID) + "/users", Query: url.Values{"include_totals": {"true"}, "per_page": {"1"}}.Encode(),
-		Scopes: []string{"read:users"}, For: d.Address(),
+		Scopes: []string{"read:users"}, Optional: true, For: d.Address(),
 	})
 	if !ok {
 		return nil, false

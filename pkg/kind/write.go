@@ -134,7 +134,23 @@ func body(d Desired) map[string]any {
 	out := map[string]any{}
 	for name, v := range d.Spec {
 		if rule := rules.Properties[name]; rule != nil && !rule.Local && !rule.WriteOnly && v != nil {
-			out[name] = v
+			out[name] = withoutNull(v)
+		}
+	}
+	return out
+}
+
+// withoutNull leaves out the fields of an object that a manifest clears: of a new
+// object there is nothing to clear, and Auth0 refuses null in most places.
+func withoutNull(v any) any {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	out := map[string]any{}
+	for k, e := range m {
+		if e != nil {
+			out[k] = withoutNull(e)
 		}
 	}
 	return out

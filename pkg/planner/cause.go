@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/schemas"
 )
 
 // Last is the last run that brought the tenant to what manifests declared. The zero
@@ -57,6 +58,8 @@ func tellCauses(steps []kind.Step, states []*state, now map[string]map[string]st
 			}
 		}
 		switch {
+		case s.Made() && renamed(s.Kind(), then, now[s.Address]):
+			s.Cause, s.Reason = kind.Declared, "the manifest names another object than in run "+last.Run+"; the former one stays"
 		case s.Made():
 			s.Cause, s.Reason = kind.Drift, "drift: gone from the tenant since run "+last.Run
 		case len(drifted) > 0 && len(changed) > 0:
@@ -78,6 +81,16 @@ func tellCauses(steps []kind.Step, states []*state, now map[string]map[string]st
 			}
 		}
 	}
+}
+
+// renamed reports whether a field by which objects of the kind are found has changed.
+func renamed(kindName string, then, now map[string]string) bool {
+	for f, rule := range schemas.Rules(kindName).Properties {
+		if rule.Identity && then[f] != now[f] {
+			return true
+		}
+	}
+	return false
 }
 
 func driftWord(s *kind.Step) string {
@@ -112,6 +125,9 @@ func fieldsOf(s kind.Step) []string {
 // must not be applied: steps may need others that are left out.
 func DriftOnly(p TenantPlan) TenantPlan {
 	p.Mode = DriftReport
+	if p.Error == "" && p.Since == "" {
+		p.Error = "no run that brought this tenant to what is declared is on record, so drift can't be told from it. Apply once, and keep the store (--store) between runs"
+	}
 	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s kind.Step) bool { return s.Cause != kind.Drift && s.Cause != kind.Both })
 	return p
 }

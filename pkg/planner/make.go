@@ -22,8 +22,12 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 	}
 	owners, flows := map[string]string{}, chains{}
 	var steps []kind.Step
+	kept := objectsOf(states, in.NoCreate)
 	for _, s := range states {
 		address := s.desired.Address()
+		if s.desired.Removing != in.NoCreate && s.found.Exists && kept[objectKey(s)] {
+			continue // the same object under its former address
+		}
 		if s.err != nil {
 			fail(s, s.err)
 			continue
@@ -37,6 +41,7 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 			owners[key] = address
 		}
 		p.Observed[address] = observedDigest(s)
+		p.Notices = append(p.Notices, s.losses...)
 		if s.kind.Notices != nil {
 			p.Notices = append(p.Notices, s.kind.Notices(s.desired, s.found)...)
 		}
@@ -52,6 +57,10 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 			fail(s, fmt.Errorf("this is the client that ecplan signs in as (%s); it is never changed by a plan, for a mistake would lock everybody out. Change it by hand, or sign in as another client", s.found.ID))
 			continue
 		}
+		if len(more) > 0 && s.found.Exists && in.Identity.ClientID != "" && s.found.Spec["client_id"] == in.Identity.ClientID && s.desired.Kind != "Client" {
+			fail(s, fmt.Errorf("it belongs to the client that ecplan signs in as (%s), and is never changed by a plan, for a mistake would lock everybody out. Change it by hand, or sign in as another client", in.Identity.ClientID))
+			continue
+		}
 		steps = append(steps, more...)
 	}
 	finish, more := flows.finish(states, v)
@@ -60,10 +69,11 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 	for i := range steps {
 		steps[i].Digest = p.Observed[steps[i].Address]
 	}
-	p.Declared = declared(states)
+	p.Declared, p.Since = declared(states), in.Last.Run
 	link(steps, states)
 	tellCauses(steps, states, p.Declared, in.Last)
 	linkRemovals(steps, states)
+	irreversibleLast(steps)
 	MarkLost(steps)
 	if p.Steps = sequence(steps, states); len(p.Steps) < len(steps) {
 		ds = append(ds, circle(steps, p.Steps))
@@ -78,6 +88,20 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 	p.Notices = acknowledge(p.Notices, in.Resources)
 	return p, ds.Sort()
 }
+
+// objectsOf collects the objects that are declared; in a plan that only removes, those
+// that go. An object may stand under a former address as well, and counts once.
+func objectsOf(states []*state, removing bool) map[string]bool {
+	out := map[string]bool{}
+	for _, s := range states {
+		if s.found.Exists && s.found.ID != "" && s.desired.Removing == removing {
+			out[objectKey(s)] = true
+		}
+	}
+	return out
+}
+
+func objectKey(s *state) string { return s.desired.Kind + " " + s.found.ID }
 
 // lookupOnly reports whether a resource says no more than how to find its object.
 func lookupOnly(s *state) bool {

@@ -53,7 +53,9 @@ type state struct {
 	kind    *kind.Kind
 	desired kind.Desired
 	found   kind.Observed
-	err     error
+	// losses is what deleting the object would take along, where it is to go.
+	losses []kind.Notice
+	err    error
 }
 
 // Reads returns what still has to be read from the tenant before Plan can be called,
@@ -116,6 +118,9 @@ func observe(in Input, v *kind.View) []*state {
 		s.found, s.err = s.kind.Observe(s.desired, v)
 		if s.found.Exists && s.desired.Record.ID != s.found.ID {
 			s.desired.Record = kind.Record{} // the address meant another object then
+		}
+		if s.desired.Removing && s.err == nil && s.found.Exists && s.kind.Losses != nil {
+			s.losses, _ = s.kind.Losses(s.desired, s.found, v)
 		}
 		if s.err == nil && !s.found.Pending && !s.found.Exists && r.Meta.Existing {
 			s.err = notThere(r, s.found.Candidates)

@@ -44,6 +44,23 @@ func link(steps []kind.Step, states []*state) {
 	}
 }
 
+// irreversibleLast makes the deletion of a part that nobody can bring back, such as a
+// former key, wait for all else: a run that fails before can be taken back whole.
+func irreversibleLast(steps []kind.Step) {
+	last := func(s *kind.Step) bool { return s.Action == kind.Delete && s.Part != "" && s.Undo.Effect == kind.None }
+	var before []string
+	for i := range steps {
+		if !last(&steps[i]) {
+			before = append(before, steps[i].ID)
+		}
+	}
+	for i := range steps {
+		if last(&steps[i]) {
+			steps[i].Needs = slices.Sorted(slices.Values(before))
+		}
+	}
+}
+
 // namedObjects maps "ResourceServer.identifier=https://…" to the address that declares it.
 func namedObjects(states []*state) map[string]string {
 	out := map[string]string{}

@@ -43,6 +43,8 @@ type TenantPlan struct {
 	Notices   []kind.Notice `json:"notices,omitempty"`
 	// Observed digests, by address, what the plan read and used.
 	Observed map[string]string `json:"observed,omitempty"`
+	// Since is the run that differences are told from; "" if none is on record.
+	Since string `json:"since,omitempty"`
 	// Declared digests the declared fields, by address and field: with it a later plan
 	// tells what the manifest changed from what the tenant did.
 	Declared map[string]map[string]string `json:"declared,omitempty"`

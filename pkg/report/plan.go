@@ -326,6 +326,8 @@ func (v values) notice(n kind.Notice, forced bool) card {
 	if n.Acknowledged != "" {
 		c.Class, c.Mark = "acknowledged", "✓"
 		c.Lines = append(c.Lines, line{Label: "acknowledged", Text: v.text(n.Acknowledged, maxSentence), Class: meta})
+	} else if planner.Violates(n) {
+		c.Lines = append(c.Lines, line{Label: "to go on", Text: "change the manifest, or the policy; nothing overrides it", Class: meta})
 	} else if n.Level == kind.Refusal && !forced {
 		c.Lines = append(c.Lines, line{
 			Label: "to go on", Class: meta,

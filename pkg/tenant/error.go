@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -95,14 +96,28 @@ func (t *Tenant) quote(s string, c call) string {
 			known = append(known, k)
 		}
 	}
+	return clean(Mask(s, known), 400)
+}
+
+// Mask replaces secrets in a text that came from outside. A short one is replaced only
+// where it stands as a word of its own: in the middle of others it would show itself by
+// what is missing.
+func Mask(s string, secrets []string) string {
+	const short = 8
+	known := slices.Clone(secrets)
 	// Longest first, so that one secret within another does not leave a rest.
 	slices.SortFunc(known, func(a, b string) int { return len(b) - len(a) })
 	for _, k := range known {
-		if k != "" {
+		switch {
+		case k == "":
+		case len(k) >= short:
 			s = strings.ReplaceAll(s, k, "(sensitive)")
+		default:
+			alone := regexp.MustCompile(`(^|[^\pL\pN])` + regexp.QuoteMeta(k) + `($|[^\pL\pN])`)
+			s = alone.ReplaceAllString(s, "${1}(sensitive)${2}")
 		}
 	}
-	return clean(s, 400)
+	return s
 }
 
 // clean drops what could forge a line on a terminal, and cuts s to most runes.

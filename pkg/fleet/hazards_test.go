@@ -1,0 +1,220 @@
+package fleet_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ecplan/ecplan/pkg/fleet"
+	"github.com/ecplan/ecplan/pkg/kind"
+	"github.com/ecplan/ecplan/pkg/planner"
+)
+
+// edit replaces text of a manifest.
+func (b *bench) edit(name, old, new string) {
+	b.t.Helper()
+	text := b.read(name)
+	if !strings.Contains(text, old) {
+		b.t.Fatalf("%s does not hold %q", name, old)
+	}
+	b.write(name, strings.Replace(text, old, new, 1))
+}
+
+// attached lists the kids with which the OIN client signs in.
+func (b *bench) attached() []string {
+	var out []string
+	client := b.find("clients", "name", "Okta OIN Integration Client")
+	methods, _ := client["client_authentication_methods"].(object)
+	jwt, _ := methods["private_key_jwt"].(object)
+	for _, c := range list(jwt["credentials"]) {
+		out = append(out, c.(object)["id"].(string))
+	}
+	return out
+}
+
+// TestFormerKeyGoesLast: a run that swaps the key and fails elsewhere is taken back to
+// the former key; the client is never left without one.
+func TestFormerKeyGoesLast(t *testing.T) {
+	b := guide(t)
+	b.apply()
+	former := b.attached()
+	b.write("okta-public-key.pem", testKeys()[0])
+	b.edit("express.yaml", "spec:\n", "spec:\n  api: {token_lifetime: 600}\n  action: {runtime: node18}\n")
+	p := b.plan()
+	if last := p.Steps[len(p.Steps)-1]; last.Action != kind.Delete || len(last.Needs) != len(p.Steps)-1 {
+		t.Errorf("the last step is to %s %s after %v, want the former key's deletion after all others", last.Action, last.ID, last.Needs)
+	}
+	if err := b.sim.SetFaults("POST /actions/actions/*/deploy = status 400"); err != nil {
+		t.Fatal(err)
+	}
+	target := b.target()
+	out, err := target.Apply(context.Background(), p, fleet.ApplyOptions{Tool: "test", Now: time.Now})
+	if err != nil || out.OK() {
+		t.Fatalf("the apply was to fail: %v", err)
+	}
+	if err := b.sim.SetFaults(); err != nil {
+		t.Fatal(err)
+	}
+	_, back, err := target.TakeBack(context.Background(), out.Run, fleet.PastOptions{Now: time.Now}, fleet.ApplyOptions{Tool: "test", Now: time.Now})
+	if err != nil || !back.OK() {
+		t.Fatalf("taking it back: %v %v", err, back.Error())
+	}
+	if got := b.attached(); strings.Join(got, " ") != strings.Join(former, " ") {
+		t.Errorf("the client signs in with %v, want %v as before", got, former)
+	}
+}
+
+// TestRollbackKeepsTheOnlyKey: once the former key is gone for good, taking the run back
+// leaves the present one.
+func TestRollbackKeepsTheOnlyKey(t *testing.T) {
+	b := guide(t)
+	b.apply()
+	b.write("okta-public-key.pem", testKeys()[0])
+	target := b.target()
+	p, err := target.Plan(context.Background(), fleet.PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := target.Apply(context.Background(), p, fleet.ApplyOptions{Tool: "test", Now: time.Now})
+	if err != nil || !out.OK() {
+		t.Fatalf("%v %v", err, out.Error())
+	}
+	if _, _, err := target.TakeBack(context.Background(), out.Run, fleet.PastOptions{Now: time.Now}, fleet.ApplyOptions{Tool: "test", Now: time.Now}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.attached(); len(got) != 1 {
+		t.Errorf("the client signs in with %v, want one key", got)
+	}
+}
+
+// TestRenamedOINClientIsFound: by its metadata, whatever its name has become.
+func TestRenamedOINClientIsFound(t *testing.T) {
+	b := guide(t)
+	b.apply()
+	id := b.find("clients", "name", "Okta OIN Integration Client")["client_id"].(string)
+	b.call("PATCH", "clients/"+id, object{"name": "Renamed by hand"})
+	for _, s := range b.plan().Steps {
+		if s.Action == kind.Create {
+			t.Errorf("after a rename on the tenant, %s would be created", s.ID)
+		}
+	}
+	b.edit("express.yaml", "  oin_client:\n", "  oin_client:\n    name: Renamed in git\n")
+	for _, s := range b.plan().Steps {
+		if s.Action == kind.Create {
+			t.Errorf("after a rename in the manifest, %s would be created", s.ID)
+		}
+	}
+}
+
+func (b *bench) planError() string {
+	b.t.Helper()
+	_, err := b.target().Plan(context.Background(), fleet.PlanOptions{})
+	if err == nil {
+		b.t.Fatal("there is a plan")
+	}
+	return err.Error()
+}
+
+func TestNoClientIsMadeForAnUnknownID(t *testing.T) {
+	b := newBench(t, nil)
+	b.manifest([]object{doc("Client", "ghost", object{"client_id": "AaaaBbbbCcccDdddEeeeFfffGggg0001", "name": "Ghost"})})
+	if got := b.planError(); !strings.Contains(got, "AaaaBbbbCcccDdddEeeeFfffGggg0001") {
+		t.Errorf("the error is %q", got)
+	}
+}
+
+func TestActionBesideItself(t *testing.T) {
+	for _, relation := range []string{"before", "after"} {
+		b := newBench(t, nil)
+		b.manifest([]object{doc("Action", "a", object{"name": "a", "trigger": "post-login", "code": codeOne, "bind": object{relation: "a"}})})
+		if got := b.planError(); !strings.Contains(got, "itself") {
+			t.Errorf("the error is %q", got)
+		}
+	}
+}
+
+func TestNullInANewObject(t *testing.T) {
+	b := guide(t)
+	b.edit("express.yaml", "  oin_client:\n", "  oin_client:\n    client_metadata: {is_express_configure_app: null}\n")
+	b.apply()
+	client := b.find("clients", "name", "Okta OIN Integration Client")
+	if _, there := client["client_metadata"].(object)["is_express_configure_app"]; there {
+		t.Error("the field is there")
+	}
+	if p := b.plan(); len(p.Steps) > 0 {
+		t.Errorf("the second plan is not empty: %s", indent(p.Steps))
+	}
+}
+
+// TestOwnGrantIsNeverChanged: the grant of the client that ecplan signs in as.
+func TestOwnGrantIsNeverChanged(t *testing.T) {
+	b := newBenchWith(t, nil, "ecplan-client-id", "ecplan-client-secret")
+	b.write("manifest.yaml", `
+apiVersion: ecplan/v1
+kind: ClientGrant
+metadata: {name: own}
+spec: {client_id: ecplan-client-id, audience: "https://${tenant.domain}/api/v2/", scope: ["read:clients"]}
+---
+apiVersion: ecplan/v1
+kind: Tenant
+metadata: {name: local}
+spec:
+  domain: `+b.sim.Domain()+`
+  insecure: true
+  auth: {client_id: "${env.ID}", client_secret: "${env.SECRET}"}
+`)
+	if got := b.planError(); !strings.Contains(got, "signs in as") {
+		t.Errorf("the error is %q", got)
+	}
+}
+
+// TestRenamedConfigurationCanBeDestroyed: its objects are on record under their former
+// addresses as well, and each goes once.
+func TestRenamedConfigurationCanBeDestroyed(t *testing.T) {
+	b := guide(t)
+	b.apply()
+	b.edit("express.yaml", "name: acme-crm", "name: crm")
+	b.edit("express.yaml", "spec:\n", "spec:\n  api: {token_lifetime: 600}\n")
+	b.apply()
+	if p := b.carryOut(fleet.PlanOptions{Mode: planner.Prune}); len(p.Steps) > 0 {
+		t.Errorf("pruning would do %s", indent(p.Steps))
+	}
+	b.carryOut(fleet.PlanOptions{Mode: planner.Destroy, Force: true})
+	for _, c := range list(b.state()["clients"]) {
+		if c.(object)["name"] == "Okta OIN Integration Client" {
+			t.Error("the client is still there")
+		}
+	}
+}
+
+// TestDestroyTellsWhatIsLost: the client's id and the role's members, and needs --force.
+func TestDestroyTellsWhatIsLost(t *testing.T) {
+	b := guide(t)
+	b.apply()
+	p, err := b.target().Plan(context.Background(), fleet.PlanOptions{Mode: planner.Destroy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fleet.Refused(p, planner.Identity{}); err == nil || !strings.Contains(err.Error(), "client-id-lost") {
+		t.Errorf("apply says %v", err)
+	}
+}
+
+// TestNoDriftWithoutARecord: nobody is told that all is well where nothing is known.
+func TestNoDriftWithoutARecord(t *testing.T) {
+	b := guide(t)
+	if p := planner.DriftOnly(b.plan()); p.Error == "" {
+		t.Error("a report of drift without a record says that all is well")
+	}
+}
+
+// TestFullDiskLeavesTheStoreUsable: a run whose folder was made and no more never began.
+func TestFullDiskLeavesTheStoreUsable(t *testing.T) {
+	b := guide(t)
+	b.apply()
+	b.folder(".ecplan/runs/20261123T012459.310Z-local-fd0d61e5")
+	if p := b.plan(); len(p.Steps) > 0 {
+		t.Errorf("the plan is %s", indent(p.Steps))
+	}
+}
