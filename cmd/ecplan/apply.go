@@ -1,15 +1,14 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"time"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/ecplan/ecplan/pkg/fleet"
-	"github.com/ecplan/ecplan/pkg/journal"
+	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/pkg/planner"
 	"github.com/ecplan/ecplan/pkg/report"
 )
@@ -53,12 +52,15 @@ func destroyCommand() *cli.Command {
 // writeFlags are those of commands that plan and carry out.
 func writeFlags() []cli.Flag {
 	return append(runFlags(), forceFlag(), policyFlag(), onFailureFlag(),
+		&cli.BoolFlag{Name: "all", Usage: "change all tenants that the manifests declare"},
+		&cli.StringFlag{Name: "rollout", Usage: "take the tenants in the order of the Rollout `NAME` (default: the only one that is declared)"},
 		&cli.IntFlag{Name: "parallel", Value: 4, Usage: "have at most `N` writes in flight"},
 	)
 }
 
 // planAndApply plans for the tenants that the command addresses, shows the plan, has it
-// confirmed and carries it out. With a saved plan it carries out just that, or nothing.
+// confirmed and carries it out. With a saved plan it carries out just that: each tenant's
+// part as it was planned, or not at all.
 func planAndApply(c *cli.Context, saved *planner.Plan) error {
 	s := streams(c)
 	o, err := planOptions(c)
@@ -69,7 +71,13 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 	if err != nil {
 		return err
 	}
-	ts, err := targets(c, set, in)
+	names, err := addressed(c, set, saved)
+	if err != nil {
+		return err
+	}
+	tell := newTeller(c, len(names))
+	defer tell.quiet()
+	ts, err := openTargets(c, set, in, names, tell.Progress)
 	if err != nil {
 		return err
 	}
@@ -78,48 +86,112 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 			return err
 		}
 	}
-	if len(ts) > 1 && saved == nil && len(c.StringSlice("tenant")) == 0 {
-		return fmt.Errorf("the manifests declare %d tenants; several are changed only when they are named with --tenant, or from a saved plan", len(ts))
-	}
+	o.Progress = tell.Progress
 	by := who(s)
-	for _, t := range ts {
-		unlock, err := t.Lock(by, c.Command.Name, time.Now())
-		if err != nil {
-			return err
-		}
-		defer unlock() //nolint:errcheck // the lock goes with the process in any case
-		if err := settleUnfinished(c, t, by); err != nil {
-			return err
-		}
+	ro, err := rolloutOptions(c, set, ts, o, by, tell)
+	if err != nil {
+		return err
 	}
+	unlock, refused, err := hold(c, ts, by, tell)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	o.Refused = refused
 	p := fleet.PlanAll(c.Context, ts, version, o)
+	parts := fleet.Parts(ts, p, refused)
 	if saved != nil {
-		if err := fleet.Fresh(saved, p); err != nil {
+		if err := stillAllowed(p); err != nil {
 			return err
 		}
-		p = saved
+		parts = fleet.Parts(ts, saved, refused)
+		if p, err = sameAsSaved(saved, p, parts); err != nil {
+			return err
+		}
 	}
 	if want := c.String("checksum"); want != "" && want != p.Checksum {
 		return fmt.Errorf("the plan's checksum is %s, not %s; nothing was changed. Plan again and review it", p.Checksum, want)
 	}
+	tell.quiet()
 	shown := look(c, s.Err)
 	shown.Format = report.Text
 	if err := report.Plan(s.Err, p, shown); err != nil {
 		return err
 	}
-	if err := planExit(c, p); err != nil {
+	if err := applicable(p); err != nil {
 		return err
 	}
+	showWaves(s.Err, ro.Waves)
 	if steps(p) > 0 && saved == nil && !c.Bool("yes") {
 		if err := confirm(c, "Apply this plan?"); err != nil {
 			return err
 		}
 		now := fleet.PlanAll(c.Context, ts, version, o) // what was confirmed must still be so
-		if err := fleet.Fresh(p, now); err != nil {
-			return err
+		if len(parts) == 1 {
+			if err := fleet.Fresh(p, now); err != nil {
+				return err
+			}
+		}
+		fleet.RefuseStale(parts, now)
+	}
+	return rollOut(c, parts, p, ro, tell)
+}
+
+// stillAllowed is an error if policy or a hazard speaks against the plan as it would be
+// made now: what was saved may have been reviewed under another policy.
+func stillAllowed(now *planner.Plan) error {
+	for _, t := range now.Tenants {
+		if err := fleet.Refused(t, planner.Identity{}); t.Error == "" && len(t.Steps) > 0 && err != nil {
+			return fmt.Errorf("%s: %w", t.Tenant, err)
 		}
 	}
-	return carryOut(c, ts, p, by)
+	return nil
+}
+
+// addressed returns the names of the tenants to change: those of the saved plan, or those
+// that the command line says. Several are taken only if it says so.
+func addressed(c *cli.Context, set *manifest.Set, saved *planner.Plan) ([]string, error) {
+	names, err := selected(c, set)
+	if err != nil {
+		return nil, err
+	}
+	if saved != nil {
+		return slices.DeleteFunc(names, func(n string) bool {
+			return !slices.ContainsFunc(saved.Tenants, func(t planner.TenantPlan) bool { return t.Tenant == n })
+		}), nil
+	}
+	if len(names) > 1 && !saysWhich(c) {
+		return nil, fmt.Errorf("the manifests declare %d tenants; several are changed only when they are named with --tenant or --select, with --all, or from a saved plan", len(names))
+	}
+	return names, nil
+}
+
+// sameAsSaved compares a saved plan with the one made now and refuses the parts that
+// have become stale; a single one, or other manifests, are an error.
+func sameAsSaved(saved, now *planner.Plan, parts []fleet.Part) (*planner.Plan, error) {
+	if len(parts) == 1 || saved.ManifestDigest != now.ManifestDigest {
+		return saved, fleet.Fresh(saved, now)
+	}
+	fleet.RefuseStale(parts, now)
+	return saved, nil
+}
+
+// applicable is an error if there is nothing that may be applied: no tenant has a plan,
+// or the plan breaks the policy.
+func applicable(p *planner.Plan) error {
+	planned := 0
+	for _, t := range p.Tenants {
+		if slices.ContainsFunc(t.Notices, planner.Violates) {
+			return exit(exitError, nil)
+		}
+		if t.Error == "" {
+			planned++
+		}
+	}
+	if planned == 0 {
+		return exit(exitError, nil)
+	}
+	return nil
 }
 
 // readPlan reads a saved plan and checks that it is whole; "" gives none.
@@ -144,49 +216,4 @@ func steps(p *planner.Plan) int {
 		n += len(t.Steps)
 	}
 	return n
-}
-
-// carryOut applies the plan to its tenants, one after the other, and reports.
-func carryOut(c *cli.Context, ts []*fleet.Target, p *planner.Plan, by journal.Who) error {
-	s := streams(c)
-	soft, hard, stop := interruptible(c.Context, s.Err)
-	defer stop()
-	began := time.Now()
-	r := report.RunReport{Tool: version, Command: c.Command.Name}
-	worst := exitDone
-	for i, t := range ts {
-		tr, code := applyOne(c, soft, hard, t, p.Tenants[i], by)
-		r.Tenants = append(r.Tenants, tr)
-		worst = worse(worst, code)
-	}
-	r.Seconds = time.Since(began).Seconds()
-	if err := report.Run(s.Out, r, look(c, s.Out)); err != nil {
-		return err
-	}
-	if worst != exitDone {
-		return exit(worst, nil)
-	}
-	return nil
-}
-
-// applyOne carries out one tenant's part, telling of each step on standard error, and
-// returns what became of it with its exit code.
-func applyOne(c *cli.Context, soft, hard context.Context, t *fleet.Target, p planner.TenantPlan, by journal.Who) (report.TenantRun, int) {
-	tr := report.TenantRun{Tenant: p.Tenant, Domain: p.Domain, Same: len(p.Unchanged)}
-	if len(p.Steps) == 0 {
-		tr.Outcome = report.Nothing
-		return tr, exitDone
-	}
-	began := time.Now()
-	out, err := t.Apply(soft, p, applyOptions(c, hard, t, by))
-	tr.Seconds = time.Since(began).Seconds()
-	if err != nil {
-		tr.Outcome, tr.Error = report.Refused, err.Error()
-		return tr, exitError
-	}
-	tr, code := finished(tr, p, out)
-	if code == exitChanged && c.String("on-failure") == onFailureRollback {
-		return takeBack(hard, c, t, tr, by)
-	}
-	return tr, code
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/ecplan/ecplan/pkg/fleet"
 )
 
 // loadFlags name the manifests and the variables that fill them in.
@@ -35,6 +37,27 @@ func varFlags(c *cli.Context) (map[string]string, error) {
 // tenantFlag names tenants; the command decides what none means.
 func tenantFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "tenant", Aliases: []string{"t"}, Usage: "address the tenant `NAME`; a pattern such as prod-* is allowed; may be repeated"}
+}
+
+// selectFlags name tenants by name and by label.
+func selectFlags() []cli.Flag {
+	return []cli.Flag{
+		tenantFlag(),
+		&cli.StringSliceFlag{Name: "select", Usage: "address the tenants with `LABELS`: env=prod,region!=us; with --tenant, those of them; may be repeated: all must hold"},
+	}
+}
+
+// sideBySideFlag bounds how many tenants are worked on at once.
+func sideBySideFlag() cli.Flag {
+	return &cli.IntFlag{
+		Name: "side-by-side", Value: fleet.DefaultSideBySide, Usage: "work on at most `N` tenants at once",
+		Action: func(_ *cli.Context, n int) error {
+			if n < 1 {
+				return fmt.Errorf("--side-by-side %d: at least one tenant must be worked on", n)
+			}
+			return nil
+		},
+	}
 }
 
 // formatFlag chooses among formats, the first by default.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,8 +20,8 @@ func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "plan",
 		Usage: "show what apply would change on each tenant; changes nothing",
-		Flags: append(loadFlags(),
-			tenantFlag(), formatFlag("text", "json", "markdown", "html", "junit", "sarif"), noColorFlag(), storeFlag(),
+		Flags: append(append(loadFlags(), selectFlags()...),
+			sideBySideFlag(), formatFlag("text", "json", "markdown", "html", "junit", "sarif", jsonLines), noColorFlag(), storeFlag(),
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "save the plan to `FILE`, for apply"},
 			policyFlag(),
 			&cli.BoolFlag{Name: "drift", Usage: "show only what changed on the tenant since the last run"},
@@ -40,7 +41,12 @@ func planCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			ts, err := targets(c, set, in)
+			names, err := selected(c, set)
+			if err != nil {
+				return err
+			}
+			tell := newTeller(c, len(names))
+			ts, err := openTargets(c, set, in, names, tell.Progress)
 			if err != nil {
 				return err
 			}
@@ -48,7 +54,9 @@ func planCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			o.Progress = tell.Progress
 			p := fleet.PlanAll(c.Context, ts, version, o)
+			tell.quiet()
 			if c.Bool("drift") {
 				p = fleet.DriftOf(p)
 			}
@@ -57,12 +65,38 @@ func planCommand() *cli.Command {
 			}
 			shown := look(c, streams(c).Out)
 			shown.Position = fleet.Positions(ts)
-			if err := report.Plan(streams(c).Out, p, shown); err != nil {
+			if shown.Format == jsonLines {
+				err = planLine(streams(c).Out, p)
+			} else {
+				err = report.Plan(streams(c).Out, p, shown)
+			}
+			if err != nil {
 				return err
 			}
 			return planExit(c, p)
 		},
 	}
+}
+
+// planLine ends the events of a plan.
+func planLine(w io.Writer, p *planner.Plan) error {
+	sum := struct {
+		Event    string `json:"event"`
+		Tenants  int    `json:"tenants"`
+		Changed  int    `json:"changed"`
+		Failed   int    `json:"failed"`
+		Steps    int    `json:"steps"`
+		Checksum string `json:"checksum"`
+	}{Event: "summary", Tenants: len(p.Tenants), Steps: steps(p), Checksum: p.Checksum}
+	for _, t := range p.Tenants {
+		switch {
+		case t.Error != "":
+			sum.Failed++
+		case len(t.Steps) > 0:
+			sum.Changed++
+		}
+	}
+	return report.Line(w, sum)
 }
 
 // forceFlag overrides refusals.
@@ -77,7 +111,7 @@ func policyFlag() cli.Flag {
 
 // planOptions reads from the flags what the plan may do.
 func planOptions(c *cli.Context) (fleet.PlanOptions, error) {
-	o := fleet.PlanOptions{Force: c.Bool("force")}
+	o := fleet.PlanOptions{Force: c.Bool("force"), SideBySide: c.Int("side-by-side")}
 	switch {
 	case c.Bool("destroy") || c.Command.Name == "destroy":
 		o.Mode = planner.Destroy
@@ -85,7 +119,7 @@ func planOptions(c *cli.Context) (fleet.PlanOptions, error) {
 		o.Mode = planner.Prune
 	}
 	var err error
-	o.Policy, err = fleet.LoadPolicy(c.String("policy"), c.StringSlice("file"))
+	o.Policies, err = fleet.LoadPolicies(c.String("policy"), c.StringSlice("file"))
 	return o, err
 }
 

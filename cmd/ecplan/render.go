@@ -14,7 +14,7 @@ func renderCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "render",
 		Usage: "print what a tenant is to get, every value filled in; sensitive ones are masked",
-		Flags: append(loadFlags(), tenantFlag(), noColorFlag()),
+		Flags: append(append(loadFlags(), selectFlags()...), noColorFlag()),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fmt.Errorf("render takes no argument, and got %q; name the tenant with --tenant", c.Args().First())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -20,8 +21,8 @@ import (
 
 // runFlags are those of every command that writes.
 func runFlags() []cli.Flag {
-	return append(loadFlags(),
-		tenantFlag(), formatFlag("text", "json", "markdown", "html"), noColorFlag(), storeFlag(),
+	return append(append(loadFlags(), selectFlags()...),
+		sideBySideFlag(), formatFlag("text", "json", "markdown", "html", jsonLines), noColorFlag(), storeFlag(),
 		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "go on without asking"},
 		settleFlag(),
 		&cli.DurationFlag{Name: "build-limit", Value: 5 * time.Minute, Usage: "wait at most `TIME` for an Action to be built"},
@@ -39,7 +40,7 @@ func settleFlag() cli.Flag {
 func resumeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "resume",
-		Usage:     "finish an interrupted run, by default the tenant's last one that is not done",
+		Usage:     "finish an interrupted run or rollout, by default the last one that is not done",
 		ArgsUsage: "[RUN]",
 		Flags: append(runFlags(),
 			&cli.IntFlag{Name: "parallel", Value: 4, Usage: "have at most `N` writes in flight"},
@@ -51,6 +52,15 @@ func resumeCommand() *cli.Command {
 
 func resume(c *cli.Context) error {
 	s := streams(c)
+	if name, ok, err := rolloutToResume(c); err != nil || ok {
+		if err == nil && c.Bool("abandon") {
+			err = errors.New("--abandon closes one run; name it, or its tenant")
+		}
+		if err != nil {
+			return err
+		}
+		return resumeRollout(c, name)
+	}
 	t, logs, err := pastTarget(c)
 	if err != nil {
 		return err
@@ -193,25 +203,4 @@ func applyOptions(c *cli.Context, hard context.Context, t *fleet.Target, by jour
 		Tool: version, Who: by, Parallel: c.Int("parallel"), Poll: executor.Poll{Limit: c.Duration("build-limit")},
 		Hard: hard, Progress: progress(streams(c).Err, t.Tenant.Name), Now: time.Now,
 	}
-}
-
-// settleUnfinished finds out what became of a tenant's interrupted runs and closes them,
-// so that what comes next is planned from what is really there.
-func settleUnfinished(c *cli.Context, t *fleet.Target, by journal.Who) error {
-	logs, err := t.Unfinished()
-	if err != nil {
-		return err
-	}
-	for _, l := range logs {
-		what := "run"
-		if l.Header.RollsBack != "" {
-			what = "rollback"
-		}
-		fmt.Fprintf(streams(c).Err, "The %s %s of %s was interrupted. The tenant is asked what became of it; then all is planned anew, and what it did stays.\n"+
-			"(To finish it as it was planned: ecplan resume. To take it back: ecplan rollback.)\n", what, l.Header.Run, l.Header.Tenant)
-		if err := t.Settle(c.Context, l.Header.Run, pastOptions(c, by)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

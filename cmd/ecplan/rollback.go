@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -154,31 +153,4 @@ func remains(back *executor.Rollback) []string {
 		out = append(out, fmt.Sprintf("%s can't be taken back: %s.", l.Step, l.Why))
 	}
 	return out
-}
-
-// takeBack undoes a run that just failed and completes its report.
-func takeBack(ctx context.Context, c *cli.Context, t *fleet.Target, tr report.TenantRun, by journal.Who) (report.TenantRun, int) {
-	if ctx.Err() != nil { // stopped at once: not even that
-		tr.Next = append([]string{"ecplan rollback " + tr.Run, "ecplan resume " + tr.Run}, tr.Next...)
-		return tr, exitChanged
-	}
-	w := streams(c).Err
-	fmt.Fprintf(w, "%s: failed; what was done is taken back (--on-failure %s).\n", tr.Tenant, onFailureRollback)
-	back, out, err := t.TakeBack(ctx, tr.Run, pastOptions(c, by), applyOptions(c, ctx, t, by))
-	if back != nil {
-		tr.RollbackRun, tr.Rollback = out.Run, results(back.Plan, out)
-	}
-	switch {
-	case err != nil:
-		tr.Error += "\nIt could not be taken back: " + err.Error()
-	case len(back.Plan.Steps) > 0 && !out.OK():
-		tr.Error += "\nTaking it back failed as well: " + out.Error().Error()
-		tr.Next = append([]string{"ecplan resume " + out.Run}, tr.Next...)
-	case len(back.Left)+len(back.Lost) == 0:
-		tr.Outcome, tr.Remains, tr.Next = report.RolledBack, nil, nil
-		return tr, exitRolledBack
-	default:
-		tr.Remains = remains(back)
-	}
-	return tr, exitChanged
 }

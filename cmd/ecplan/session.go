@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"os/user"
-	"path"
 	"strings"
 	"syscall"
 	"time"
@@ -83,54 +82,41 @@ func targets(c *cli.Context, set *manifest.Set, in manifest.Inputs) ([]*fleet.Ta
 	if err != nil {
 		return nil, err
 	}
+	return openTargets(c, set, in, names, nil)
+}
+
+// openTargets opens the named tenants; progress hears of their requests.
+func openTargets(c *cli.Context, set *manifest.Set, in manifest.Inputs, names []string, progress *fleet.Progress) ([]*fleet.Target, error) {
 	store, err := journal.OpenDir(c.String("store"))
 	if err != nil {
 		return nil, err
 	}
-	var out []*fleet.Target
-	var all manifest.Diagnostics
-	for _, name := range names {
-		t, ds := fleet.Open(set, name, in, store, tenant.Config{UserAgent: "ecplan/" + version})
-		all = append(all, ds...)
-		out = append(out, t)
+	cfg := tenant.Config{UserAgent: "ecplan/" + version}
+	if progress != nil {
+		cfg.Observe = progress.Request
 	}
-	return out, complain(c, all.Sort())
+	ts, ds := fleet.OpenAll(set, names, in, store, cfg)
+	return ts, complain(c, ds)
 }
 
-// selected returns the names of the tenants that --tenant names, all without it.
+// selected returns the names of the tenants that --tenant and --select name, all without
+// them.
 func selected(c *cli.Context, set *manifest.Set) ([]string, error) {
 	infos := set.Tenants()
 	if len(infos) == 0 {
 		return nil, errors.New("the manifests declare no Tenant, so there is nothing to plan for. Add a document of kind Tenant with a domain and credentials, or name its file with -f")
 	}
-	var names, have []string
-	for _, t := range infos {
-		have = append(have, t.Name)
+	ts, err := fleet.Select(infos, c.StringSlice("tenant"), c.StringSlice("select"))
+	names := make([]string, len(ts))
+	for i, t := range ts {
+		names[i] = t.Name
 	}
-	patterns := c.StringSlice("tenant")
-	if len(patterns) == 0 {
-		return have, nil
-	}
-	matched := map[string]bool{}
-	for _, p := range patterns {
-		hit := false
-		for _, n := range have {
-			if ok, err := path.Match(p, n); err != nil {
-				return nil, fmt.Errorf("--tenant %q is not a pattern: %w", p, err)
-			} else if ok {
-				matched[n], hit = true, true
-			}
-		}
-		if !hit {
-			return nil, fmt.Errorf("the manifests declare no tenant %q; they declare %s", p, strings.Join(have, ", "))
-		}
-	}
-	for _, n := range have {
-		if matched[n] {
-			names = append(names, n)
-		}
-	}
-	return names, nil
+	return names, err
+}
+
+// saysWhich reports whether the command line says which tenants are meant.
+func saysWhich(c *cli.Context) bool {
+	return len(c.StringSlice("tenant"))+len(c.StringSlice("select")) > 0 || c.Bool("all")
 }
 
 // who says who runs this, as far as the environment tells: the CI systems' own

@@ -14,7 +14,7 @@ func verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "verify",
 		Usage: "check on each tenant whether Express Configuration can work; changes nothing",
-		Flags: append(loadFlags(), tenantFlag(), formatFlag(report.Text, report.JSON, report.JUnit), noColorFlag(), storeFlag(), organizationFlag(),
+		Flags: append(append(loadFlags(), selectFlags()...), formatFlag(report.Text, report.JSON, report.JUnit), noColorFlag(), storeFlag(), organizationFlag(),
 			&cli.BoolFlag{Name: "strict", Usage: "fail on warnings and on what can't be found out, too"},
 		),
 		Action: func(c *cli.Context) error {

@@ -20,7 +20,10 @@ type PastOptions struct {
 	Settle time.Duration
 	// Settled, if not nil, hears of each request whose outcome was found out.
 	Settled func(run string, s executor.Settled)
-	Now     func() time.Time
+	// Fresh says that even a run that is done was only now, as part of a rollout that is
+	// not over: nobody can have come to use what it made.
+	Fresh bool
+	Now   func() time.Time
 }
 
 // Unfinished lists the tenant's runs that were interrupted or left requests behind of
@@ -189,7 +192,7 @@ func (t *Target) PlanRollback(ctx context.Context, run string, force bool, o Pas
 		return nil, err
 	}
 	built := slices.ContainsFunc(logs, func(l *journal.Log) bool { return l.Header.Run > run && l.Header.RollsBack == "" })
-	how := executor.RollbackOptions{Force: force, Fresh: !built && past.Log.Outcome() != journal.OutcomeDone}
+	how := executor.RollbackOptions{Force: force, Fresh: !built && (o.Fresh || past.Log.Outcome() != journal.OutcomeDone)}
 	if !past.Log.Interrupted() && len(past.Log.Unsettled()) == 0 {
 		return executor.PlanRollback(ctx, t.client, past, how)
 	}

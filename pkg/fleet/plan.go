@@ -33,7 +33,11 @@ func PlanAll(ctx context.Context, ts []*Target, tool string, o PlanOptions) *pla
 		p.ManifestDigest = t.ManifestDigest
 		g.Go(func() error {
 			o.Progress.reading(t)
-			tp, err := t.Plan(ctx, o)
+			var tp planner.TenantPlan
+			err := o.Refused[t.Tenant.Name]
+			if err == nil {
+				tp, err = t.Plan(ctx, o)
+			}
 			if err != nil {
 				tp = planner.TenantPlan{Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Mode: o.Mode, Forced: o.Force, Error: err.Error()}
 			}

@@ -136,3 +136,36 @@ func Recorded(r journal.Rollout) (*planner.Plan, RolloutOptions, error) {
 	o.Plan = PlanOptions{Mode: p.Tenants[0].Mode, Force: p.Tenants[0].Forced}
 	return p, o, nil
 }
+
+// Narrow leaves of a plan and its waves what is about the targets.
+func Narrow(p *planner.Plan, o *RolloutOptions, ts []*Target) {
+	missing := func(tenant string) bool {
+		return !slices.ContainsFunc(ts, func(t *Target) bool { return t.Tenant.Name == tenant })
+	}
+	p.Tenants = slices.DeleteFunc(p.Tenants, func(t planner.TenantPlan) bool { return missing(t.Tenant) })
+	var waves []Wave
+	for _, w := range o.Waves {
+		w.Tenants = slices.DeleteFunc(slices.Clone(w.Tenants), missing)
+		if len(w.Tenants) > 0 {
+			waves = append(waves, w)
+		}
+	}
+	o.Waves = waves
+}
+
+// Left names the tenants whose part is not done.
+func Left(parts []Part) []string {
+	var out []string
+	for _, p := range parts {
+		if p.Past.begun() {
+			last := p.Past.Runs[len(p.Past.Runs)-1]
+			if last.Header.RollsBack == "" && last.Outcome() == journal.OutcomeDone {
+				continue
+			}
+		} else if len(p.Plan.Steps) == 0 && p.Plan.Error == "" && p.Refused == nil {
+			continue
+		}
+		out = append(out, p.Plan.Tenant)
+	}
+	return out
+}

@@ -40,6 +40,14 @@ type Part struct {
 	Past Past
 }
 
+// refused says why nothing can be done, nil if it can.
+func (p *Part) refused() error {
+	if p.Refused == nil && p.Plan.Error != "" && !p.Past.begun() {
+		return errors.New(p.Plan.Error)
+	}
+	return p.Refused
+}
+
 // Result is what came of a part.
 type Result struct {
 	Tenant, Domain, Wave string
@@ -56,6 +64,9 @@ type Result struct {
 	BackErr     error
 	Began       time.Time
 	Took        time.Duration
+
+	// fresh says that its run was carried out now, and not before an interruption.
+	fresh bool
 }
 
 // Failed reports whether the tenant counts among a rollout's failures.
@@ -157,10 +168,21 @@ func (r *rollout) leave(wave []*Result) {
 	}
 }
 
-// run carries out the parts of a wave side by side.
+// run carries out the parts of a wave side by side. Those that are refused beforehand
+// come first: where they are too many already, nothing is begun.
 func (r *rollout) run(w Wave, wave []*Result, again bool) {
 	var g sync.WaitGroup
 	for _, res := range wave {
+		if p := r.parts[res.Tenant]; p.refused() != nil {
+			res.State, res.Err = StateRefused, p.refused()
+			r.failed(res)
+			r.Progress.ended(res, false)
+		}
+	}
+	for _, res := range wave {
+		if res.State == StateRefused {
+			continue
+		}
 		r.slots <- struct{}{}
 		if r.ctx.Err() != nil || r.tooMany() {
 			<-r.slots
@@ -213,10 +235,6 @@ func (r *rollout) why(w Wave) error {
 func (r *rollout) part(p *Part, res *Result, again bool) {
 	var err error
 	switch {
-	case p.Refused != nil:
-		err = p.Refused
-	case p.Plan.Error != "":
-		err = errors.New(p.Plan.Error)
 	case p.Past.begun():
 		r.goOn(p, res)
 		return
@@ -268,7 +286,7 @@ func (r *rollout) apply(p *Part, res *Result) {
 
 // judge takes in how a run ended, and takes back what must not stay.
 func (r *rollout) judge(p *Part, res *Result, out executor.Outcome) {
-	res.Outcome = out
+	res.Outcome, res.fresh = out, true
 	switch {
 	case out.OK():
 		res.State = StateDone
@@ -285,9 +303,9 @@ func (r *rollout) judge(p *Part, res *Result, out executor.Outcome) {
 // back takes a tenant's run back and says how far it could.
 func (r *rollout) back(t *Target, res *Result, why string) {
 	r.Progress.back(res, why)
-	o := r.Apply
-	o.Progress = r.Progress.Steps(res.Tenant, false)
-	res.Back, res.BackOutcome, res.BackErr = t.TakeBack(o.Hard, res.Outcome.Run, r.Past, o)
+	o, past := r.Apply, r.Past
+	o.Progress, past.Fresh = r.Progress.Steps(res.Tenant, false), res.fresh
+	res.Back, res.BackOutcome, res.BackErr = t.TakeBack(o.Hard, res.Outcome.Run, past, o)
 	if TakenBack(res.Back, res.BackOutcome, res.BackErr) {
 		res.State = StateRolledBack
 	} else {

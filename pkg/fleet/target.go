@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"runtime"
 	"slices"
 	"strings"
@@ -86,16 +88,44 @@ func open(set *manifest.Set, digest, name string, in manifest.Inputs, store jour
 // Client is the connection to the tenant.
 func (t *Target) Client() *tenant.Tenant { return t.client }
 
+// answers reads what is asked for; an optional read that is forbidden is answered with nil.
+func (t *Target) answers(ctx context.Context, reads []kind.Read) (map[string]any, error) {
+	var must, may []kind.Read
+	for _, r := range reads {
+		if r.Optional {
+			may = append(may, r)
+		} else {
+			must = append(must, r)
+		}
+	}
+	out, err := t.client.Read(ctx, must)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range may {
+		a, err := t.client.Read(ctx, []kind.Read{r})
+		if e := (*tenant.Error)(nil); errors.As(err, &e) && e.Status == http.StatusForbidden {
+			a = map[string]any{r.Key(): nil}
+		} else if err != nil {
+			return nil, err
+		}
+		maps.Copy(out, a)
+	}
+	return out, nil
+}
+
 // PlanOptions say what a plan may do besides creating and updating what is declared.
 type PlanOptions struct {
 	// Mode is "", planner.Prune or planner.Destroy.
 	Mode string
 	// Force overrides refusals, and says so in the plan.
 	Force bool
-	// Policy is enforced on the plan.
-	Policy planner.Policy
+	// Policies are enforced on the plan, all of them.
+	Policies []planner.Policy
 	// SideBySide is how many tenants are worked on at once; 0 is DefaultSideBySide.
 	SideBySide int
+	// Refused are tenants that are not read, with the reason: it becomes their error.
+	Refused Errs
 	// Progress hears of each tenant's plan; nil tells nobody.
 	Progress *Progress
 }
@@ -116,7 +146,7 @@ func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, e
 		if len(reads) == 0 {
 			break
 		}
-		answers, err := t.client.Read(ctx, reads)
+		answers, err := t.answers(ctx, reads)
 		if err != nil {
 			return planner.TenantPlan{}, err
 		}
@@ -129,7 +159,9 @@ func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, e
 			n.Acknowledged = "--force"
 		}
 	}
-	o.Policy.Enforce(&p, t.Resources)
+	for _, policy := range o.Policies {
+		policy.Enforce(&p, t.Resources)
+	}
 	return p, ds.Err()
 }
 
@@ -143,8 +175,11 @@ func (t *Target) input(ctx context.Context, mode string) (planner.Input, error) 
 		return planner.Input{}, err
 	}
 	fingerprint, err := journal.Fingerprinter(t.Store)
-	if err != nil {
+	if err != nil && len(runs) > 0 {
 		return planner.Input{}, err
+	}
+	if err != nil { // without a run there is nothing to compare with; a plan needs no store
+		fingerprint = func(string) string { return "" }
 	}
 	in := planner.Input{
 		Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Resources: t.Resources,

@@ -138,6 +138,9 @@ type Read struct {
 	List string `json:"list,omitempty"`
 	// Scopes are the scopes of which one must be granted.
 	Scopes []string `json:"scopes,omitempty"`
+	// Optional reads are answered with nil where a scope is missing: what they tell is
+	// worth knowing, and nothing depends on it.
+	Optional bool `json:"-"`
 	// For is the address on whose behalf it is asked, for messages.
 	For string `json:"-"`
 }
