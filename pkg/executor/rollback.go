@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ecplan/ecplan/pkg/journal"
 	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/pkg/planner"
@@ -433,8 +434,8 @@ func (l lenient) Read(ctx context.Context, reads []kind.Read) (map[string]any, e
 // leave them though no record says that they were begun: if the journal lost its end,
 // they are the run's. They are left alone and told.
 func (b *back) unrecorded(ctx context.Context, t Tenant) error {
-	if !b.Log.Interrupted() {
-		return nil
+	if slices.ContainsFunc(b.Log.Records, func(r journal.Record) bool { return r.Type == journal.TypeEnd }) {
+		return nil // nothing was begun that is not on record
 	}
 	var never []string
 	for _, s := range b.Plan.Steps {

@@ -75,7 +75,7 @@ type LookOptions struct {
 func Look(s Setup, v *kind.View, o LookOptions) *State {
 	l := &looker{v: v, state: &State{found: map[string]kind.Observed{}, fault: map[string]error{}, Actions: map[string]map[string]any{}}}
 	st := l.state
-	for _, r := range s.Resources() {
+	for _, r := range slices.Concat(s.Resources(), s.Others) {
 		l.find(r)
 	}
 	st.Settings, _ = v.Object(kind.Read{Path: "tenants/settings", Scopes: []string{"read:tenant_settings"}})
