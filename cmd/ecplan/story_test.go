@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,9 +27,11 @@ func TestMain(m *testing.M) {
 // TestStories runs testdata/*.txtar: each is a story with its input and the expected
 // output in one file. Besides testscript's own commands there are
 //
-//	sim [seed=FILE] [scopes=A,B] [rate=LIMIT] [fault=SPEC]…
+//	sim [tenants=N] [seed=FILE] [scopes=A,B] [rate=LIMIT] [fault=SPEC]…
 //	               starts a tenant in this process; $SIM becomes its address and, in
-//	               the manifests below examples, takes the place of 127.0.0.1:4010
+//	               the manifests below examples, takes the place of 127.0.0.1:4010;
+//	               those of further tenants take the place of 127.0.0.1:4011 and so on
+//	tenant N       makes the Nth tenant the one that the commands below are about
 //	fault [SPEC]…  replaces the tenant's faults
 //	call METHOD PATH [BODY]
 //	               changes the tenant behind ecplan's back
@@ -48,8 +51,13 @@ func TestStories(t *testing.T) {
 			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS(filepath.Join("..", "..", "examples")))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sim":      func(ts *testscript.TestScript, _ bool, args []string) { of(ts).start(ts, args) },
-			"fault":    func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(of(ts).sim.SetFaults(args...)) },
+			"sim":   func(ts *testscript.TestScript, _ bool, args []string) { of(ts).start(ts, args) },
+			"fault": func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(of(ts).sim.SetFaults(args...)) },
+			"tenant": func(ts *testscript.TestScript, _ bool, args []string) {
+				n, err := strconv.Atoi(strings.Join(args, " "))
+				ts.Check(err)
+				of(ts).sim = of(ts).sims[n-1]
+			},
 			"call":     func(ts *testscript.TestScript, _ bool, args []string) { of(ts).call(ts, args) },
 			"requests": func(ts *testscript.TestScript, _ bool, _ []string) { of(ts).requests(ts) },
 			"steady": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -64,7 +72,9 @@ func TestStories(t *testing.T) {
 
 // story is what one script has besides its folder.
 type story struct {
-	sim *auth0sim.Server
+	// sim is one of sims: the one that commands are about.
+	sim  *auth0sim.Server
+	sims []*auth0sim.Server
 	// seed is what the tenant began with; ids in it are the same in every run.
 	seed string
 }
@@ -75,6 +85,7 @@ func of(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story)
 
 func (s *story) start(ts *testscript.TestScript, args []string) {
 	o := auth0sim.Options{Token: ts.Getenv("ECPLAN_LOCAL_TOKEN")}
+	tenants := 1
 	for _, arg := range args {
 		key, value, _ := strings.Cut(arg, "=")
 		switch key {
@@ -85,18 +96,29 @@ func (s *story) start(ts *testscript.TestScript, args []string) {
 			o.TokenScopes = strings.Split(value, ",")
 		case "rate":
 			o.RateLimit = value
+		case "tenants":
+			n, err := strconv.Atoi(value)
+			ts.Check(err)
+			tenants = n
 		case "fault":
 			o.Faults = append(o.Faults, value)
 		default:
 			ts.Fatalf("sim has no option %q", arg)
 		}
 	}
-	sim, err := auth0sim.New(o)
-	ts.Check(err)
-	ts.Check(sim.Listen("127.0.0.1:0"))
-	ts.Defer(func() { _ = sim.Close() })
-	s.sim = sim
-	ts.Setenv("SIM", sim.Domain())
+	var domains []string
+	s.sims = nil
+	for i := range tenants {
+		o.Random = int64(i)
+		sim, err := auth0sim.New(o)
+		ts.Check(err)
+		ts.Check(sim.Listen("127.0.0.1:0"))
+		ts.Defer(func() { _ = sim.Close() })
+		s.sims = append(s.sims, sim)
+		domains = append(domains, exampleDomain(i), sim.Domain())
+	}
+	s.sim = s.sims[0]
+	ts.Setenv("SIM", s.sim.Domain())
 	ts.Check(filepath.WalkDir(ts.MkAbs("examples"), func(name string, _ os.DirEntry, err error) error {
 		if err != nil || filepath.Ext(name) != ".yaml" {
 			return err
@@ -105,7 +127,7 @@ func (s *story) start(ts *testscript.TestScript, args []string) {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(name, []byte(strings.ReplaceAll(string(text), exampleDomain, sim.Domain())), 0o600)
+		return os.WriteFile(name, []byte(strings.NewReplacer(domains...).Replace(string(text))), 0o600)
 	}))
 }
 
@@ -126,8 +148,9 @@ func (s *story) call(ts *testscript.TestScript, args []string) {
 	s.sim.ResetRequests()
 }
 
-// exampleDomain is where the examples' manifests look for the simulator.
-const exampleDomain = "127.0.0.1:4010"
+// exampleDomain is where the examples' manifests look for the simulator's tenants,
+// which are counted from 0.
+func exampleDomain(i int) string { return "127.0.0.1:" + strconv.Itoa(4010+i) }
 
 // requests prints one line a request, reads before writes, ids left out.
 func (s *story) requests(ts *testscript.TestScript) {
@@ -164,8 +187,8 @@ var (
 )
 
 func (s *story) steady(text string) string {
-	if s.sim != nil {
-		text = strings.ReplaceAll(text, s.sim.Domain(), exampleDomain)
+	for i, sim := range s.sims {
+		text = strings.ReplaceAll(text, sim.Domain(), exampleDomain(i))
 	}
 	for _, u := range unsteady {
 		text = u.found.ReplaceAllString(text, u.shown)
