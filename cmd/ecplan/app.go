@@ -98,6 +98,7 @@ func commands() []*cli.Command {
 		rotateCommand(),
 		rehearseCommand(),
 		handoffCommand(),
+		diagnoseCommand(),
 		importCommand(),
 		initCommand(),
 		demoCommand(),
