@@ -3,6 +3,7 @@ package kind
 import (
 	"fmt"
 	"net/url"
+	"slices"
 
 	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/schemas"
@@ -14,6 +15,7 @@ func restoreClient(d Desired, o Observed, done []Step) ([]Step, error) {
 	var steps []Step
 	attached, spare := objects(o.Spec["credentials"]), objects(o.Spec["spare_credentials"])
 	pool := append(append([]map[string]any{}, attached...), spare...)
+	inUse := kids(attached)
 	for i := len(done) - 1; i >= 0; i-- {
 		s := done[i]
 		switch {
@@ -30,9 +32,13 @@ func restoreClient(d Desired, o Observed, done []Step) ([]Step, error) {
 		case s.Part == "credentials":
 			if step, differs := reattach(d, o, s, attached, pool); differs {
 				steps = append(steps, step)
+				inUse = nil
+				for _, kid := range listOf(step.After["credentials"]) {
+					inUse = append(inUse, fmt.Sprint(kid))
+				}
 			}
 		case s.Action == Create:
-			if have := byKid(pool, text(s.After, "kid")); have != nil {
+			if have := byKid(pool, text(s.After, "kid")); have != nil && !slices.Contains(inUse, text(have, "kid")) {
 				steps = append(steps, deleteCredential(d, o, have, "the run added this key"))
 			}
 		case s.Action == Update && s.Before["expires_at"] != nil:
