@@ -79,7 +79,7 @@ func (e *expansion) app(r *manifest.Resource) {
 		return m
 	}
 	appAddress := "Client/" + r.Name + ".app"
-	lookup := e.add(r, "Client", r.Name+".app", section("app"))
+	lookup := e.add(r, "app", "Client", r.Name+".app", section("app"))
 	lookup.Meta.Existing = true
 	clientID := section("app")["client_id"]
 	if clientID == nil {
@@ -87,17 +87,17 @@ func (e *expansion) app(r *manifest.Resource) {
 	}
 
 	api := override(guideAPI(e.scim), section("api"))
-	e.share(r, "ResourceServer", "express", api)
+	e.share(r, "api", "ResourceServer", "express", api)
 	identifier := api["identifier"]
 
 	role := section("role")
 	permissions := guidePermissions(identifier, e.scim)
 	if existing, ok := role["existing"]; ok {
-		e.share(r, "Role", "express-admin", map[string]any{"name": existing, "permissions": permissions}).Meta.Existing = true
+		e.share(r, "role", "Role", "express-admin", map[string]any{"name": existing, "permissions": permissions}).Meta.Existing = true
 	} else {
 		spec := guideRole()
 		spec["permissions"] = permissions
-		e.share(r, "Role", "express-admin", override(spec, role))
+		renamedFrom(e.share(r, "role", "Role", "express-admin", override(spec, role)), spec["name"])
 	}
 
 	oin := manifest.Clone(section("oin_client"))
@@ -105,7 +105,7 @@ func (e *expansion) app(r *manifest.Resource) {
 	keys := guideKeys(oin["public_key"], former)
 	delete(oin, "public_key")
 	delete(oin, "former_key")
-	client := e.add(r, "Client", r.Name+".okta-oin", override(guideClient(clientID, keys), oin))
+	client := e.add(r, "oin_client", "Client", r.Name+".okta-oin", override(guideClient(clientID, keys), oin))
 	client.Meta.Match = map[string]any{"client_metadata." + metadataApp: clientID}
 	if e.several {
 		// No token may be issued for this client before the Action knows its application.
@@ -116,7 +116,7 @@ func (e *expansion) app(r *manifest.Resource) {
 	if provisions(r) {
 		scopes = append(scopes, scimScopes()...)
 	}
-	e.add(r, "ClientGrant", r.Name+".okta-oin", override(map[string]any{
+	e.add(r, "grant", "ClientGrant", r.Name+".okta-oin", override(map[string]any{
 		"client_id": manifest.Ref(client.Address(), "client_id"),
 		"audience":  "https://" + e.domain + "/api/v2/",
 		"scope":     scopes,
@@ -128,7 +128,7 @@ func (e *expansion) app(r *manifest.Resource) {
 		e.guideAction(r)
 	}
 
-	e.share(r, "TenantSettings", "tenant", override(map[string]any{
+	e.share(r, "tenant_settings", "TenantSettings", "tenant", override(map[string]any{
 		"flags": map[string]any{"use_scope_descriptions_for_consent": true},
 	}, section("tenant_settings")))
 }
@@ -144,7 +144,7 @@ func (e *expansion) guideAction(r *manifest.Resource) {
 		secretIdentifier: e.shared["ResourceServer/express"].Spec["identifier"],
 		secretDomain:     "https://" + e.domain,
 	}
-	action := e.add(r, "Action", r.Name+".post-login", placed(override(spec, section)))
+	action := renamedFrom(e.add(r, "action", "Action", r.Name+".post-login", placed(override(spec, section))), spec["name"])
 	action.Meta.Formerly = []string{actionAddress}
 	action.Meta.AfterRemoved = "Client" // until another application's client is gone, the Action must know it
 }
@@ -164,6 +164,11 @@ func (e *expansion) sharedAction(apps []*manifest.Resource, address string) {
 		if !reflect.DeepEqual(section, other) {
 			e.problem(app, "spec.action", "the applications of one tenant share one Action, and "+first.Address()+" asks for another one",
 				"Write the same spec.action in both, or leave it out of both.")
+		}
+		if code, own := section["code"].(string); own && len(apps) > 1 && !strings.Contains(code, secretLoginURLs) {
+			e.problem(app, "spec.action.code", "the tenant has several applications, and this code does not read "+secretLoginURLs,
+				"With several applications the Action gets the login URLs of all of them in that secret, as JSON by client id, in place of "+secretLoginURL+". Without reading it, one application's tokens would carry no login URL, or another's.")
+			return
 		}
 		if !reflect.DeepEqual(first.Spec["home_realm_discovery"], app.Spec["home_realm_discovery"]) {
 			e.problem(app, "spec.home_realm_discovery", "the applications of one tenant share one Action, and "+first.Address()+" asks for other domains",
@@ -204,7 +209,7 @@ func (e *expansion) sharedAction(apps []*manifest.Resource, address string) {
 		secrets[secretDomains] = discovery["organization_metadata"]
 	}
 	merged["secrets"] = override(secrets, own)
-	action := e.add(first, "Action", strings.TrimPrefix(address, "Action/"), placed(merged))
+	action := renamedFrom(e.add(first, "action", "Action", strings.TrimPrefix(address, "Action/"), placed(merged)), spec["name"])
 	action.Meta.Formerly = append(former, actionAddress)
 	action.Meta.AfterRemoved = "Client"
 }
@@ -217,10 +222,25 @@ func placed(spec map[string]any) map[string]any {
 	return spec
 }
 
+// renamedFrom lets an object that bears the guide's name still be found when the manifest
+// gives it another one.
+func renamedFrom(r *manifest.Resource, guide any) *manifest.Resource {
+	if name, ok := guide.(string); ok && r.Spec["name"] != guide {
+		r.Meta.RenamedFrom = name
+	}
+	return r
+}
+
 // add makes a resource that comes from r.
-func (e *expansion) add(r *manifest.Resource, kind, name string, spec map[string]any) *manifest.Resource {
+func (e *expansion) add(r *manifest.Resource, section, kind, name string, spec map[string]any) *manifest.Resource {
+	positions := map[string]manifest.Position{}
+	for path, p := range r.Positions {
+		if rest, below := strings.CutPrefix(path, section+"."); below {
+			positions[rest] = p
+		}
+	}
 	out := &manifest.Resource{
-		Kind: kind, Name: name, Spec: spec, Secrets: r.Secrets, Pos: r.Pos, Positions: r.Positions, From: r.Address(),
+		Kind: kind, Name: name, Spec: spec, Secrets: r.Secrets, Pos: r.At(section), Positions: positions, From: r.Address(),
 		Meta: manifest.Meta{
 			Labels: r.Meta.Labels, Acknowledge: r.Meta.Acknowledge, PreventDestroy: r.Meta.PreventDestroy,
 			AssumeSecretsUnchanged: r.Meta.AssumeSecretsUnchanged, After: slices.Clone(r.Meta.After),
@@ -232,11 +252,11 @@ func (e *expansion) add(r *manifest.Resource, kind, name string, spec map[string
 
 // share adds a resource that all applications of the tenant have in common. What is
 // there already is completed; where the two contradict each other it is an error.
-func (e *expansion) share(r *manifest.Resource, kind, name string, spec map[string]any) *manifest.Resource {
+func (e *expansion) share(r *manifest.Resource, section, kind, name string, spec map[string]any) *manifest.Resource {
 	address := kind + "/" + name
 	there := e.shared[address]
 	if there == nil {
-		out := e.add(r, kind, name, spec)
+		out := e.add(r, section, kind, name, spec)
 		e.shared[address] = out
 		return out
 	}

@@ -331,7 +331,7 @@ func (v values) notice(n kind.Notice, forced bool) card {
 	} else if n.Level == kind.Refusal && !forced {
 		c.Lines = append(c.Lines, line{
 			Label: "to go on", Class: meta,
-			Text: "acknowledge it with a reason, as metadata.acknowledge." + c.Title + " of the resource",
+			Text: "acknowledge it with a reason, as metadata.acknowledge." + c.Title + " of the resource, or give --force",
 		})
 	}
 	return c
