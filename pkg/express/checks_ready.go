@@ -101,7 +101,16 @@ func (v *verifier) organizations() {
 		return
 	}
 	n := len(o.Value) + v.State.Uncounted
-	v.ready(id, title, "", n > 0, count(n, "organization"), "one for each customer",
+	found := count(n, "organization")
+	switch {
+	case v.State.Named != "" && n == 0:
+		found = "none is called " + v.State.Named
+	case v.State.Named != "":
+		found = v.State.Named
+	case v.State.Uncounted > 0:
+		found += fmt.Sprintf(", of which the first %d are looked into", len(o.Value))
+	}
+	v.ready(id, title, "", n > 0, found, "one for each customer",
 		"Make an organization for each customer; Okta sets up a connection inside one.")
 }
 
@@ -171,7 +180,7 @@ func (v *verifier) connections() {
 
 func (v *verifier) connection(g Organization, c, enabled map[string]any) {
 	var broken, expected, unread []string
-	for _, p := range Promises(c, enabled, nil) {
+	for _, p := range Promises(c, enabled, v.aliases(g)) {
 		switch {
 		case p.Unread:
 			unread = append(unread, p.Setting)
@@ -192,4 +201,19 @@ func (v *verifier) connection(g Organization, c, enabled map[string]any) {
 		check.Advice = "Grant ecplan's client read:connections_options to have this checked."
 	}
 	v.add(check)
+}
+
+// aliases are the domains that a connection of the organization is to have for home realm
+// discovery: none by the guide, those of its metadata where the Action hands them on.
+func (v *verifier) aliases(g Organization) []string {
+	for _, app := range v.Setup.Apps {
+		if app.Action == nil {
+			continue
+		}
+		secrets, _ := app.Action.Spec["secrets"].(map[string]any)
+		if key := text(secrets, secretDomains); key != "" {
+			return strings.FieldsFunc(strings.ToLower(text(g.Metadata, key)), func(r rune) bool { return r == ',' || r == ' ' })
+		}
+	}
+	return nil
 }

@@ -23,6 +23,8 @@ type State struct {
 	// Organizations are those that were looked into; Uncounted is how many more there are.
 	Organizations Seen[[]Organization]
 	Uncounted     int
+	// Named is the one organization that was asked for, "" if none was.
+	Named string
 	// Holders are the ids of users who have the role outside of organizations.
 	Holders Seen[[]string]
 	// Okta are the connections of strategy okta, by id.
@@ -75,6 +77,7 @@ type LookOptions struct {
 func Look(s Setup, v *kind.View, o LookOptions) *State {
 	l := &looker{v: v, state: &State{found: map[string]kind.Observed{}, fault: map[string]error{}, Actions: map[string]map[string]any{}}}
 	st := l.state
+	st.Named = o.Organization
 	for _, r := range slices.Concat(s.Resources(), s.Others) {
 		l.find(r)
 	}

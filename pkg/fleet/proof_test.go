@@ -185,3 +185,18 @@ spec:
 		t.Errorf("without the value a stand-in must be used and named:\n%s", all)
 	}
 }
+
+// TestRehearseCapabilities: provisioning and home realm discovery are rehearsed where the
+// manifest asks for them.
+func TestRehearseCapabilities(t *testing.T) {
+	dir := twoApps(t, "  capabilities: [sso, scim]\n  home_realm_discovery: {organization_metadata: domains}\n")
+	all, failed := told(offline(t, dir, fleet.RehearseOptions{Metadata: map[string]any{"domains": "globex.example, Globex.com"}}))
+	if failed != "" {
+		t.Fatal(failed)
+	}
+	for _, want := range []string{"(delete:scim_token)", "asked for: openid profile email expressconfigure:sso expressconfigure:scim", "home realm discovery: globex.com, globex.example"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("the transcript does not say %q:\n%s", want, all)
+		}
+	}
+}

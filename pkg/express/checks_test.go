@@ -1,0 +1,72 @@
+package express
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ecplan/ecplan/pkg/manifest"
+)
+
+// TestPromises compares each promised setting alone.
+func TestPromises(t *testing.T) {
+	good := func() (c, in map[string]any) {
+		return OktaConnection("okta-globex", "globex.okta.com", "0oa1"), OrganizationConnection("con_1")
+	}
+	c, in := good()
+	for _, p := range Promises(c, in, nil) {
+		if !p.Kept {
+			t.Errorf("what Okta promises is not kept by what it promises: %+v", p)
+		}
+	}
+	options := func(c map[string]any) map[string]any { return c["options"].(map[string]any) }
+	for setting, spoil := range map[string]func(c, in map[string]any){
+		"scopes":                              func(c, _ map[string]any) { options(c)["scope"] = "openid" },
+		"mapping mode":                        func(c, _ map[string]any) { options(c)["attribute_map"] = map[string]any{"mapping_mode": "use_map"} },
+		"PKCE":                                func(c, _ map[string]any) { options(c)["connection_settings"] = map[string]any{"pkce": "disabled"} },
+		"home realm discovery":                func(c, _ map[string]any) { options(c)["domain_aliases"] = []any{"globex.example"} },
+		"button on the connection":            func(c, _ map[string]any) { c["show_as_button"] = true },
+		"button name":                         func(c, _ map[string]any) { c["display_name"] = "Globex" },
+		"button logo":                         func(c, _ map[string]any) { delete(options(c), "icon_url") },
+		"auto-membership of the organization": func(_, in map[string]any) { in["assign_membership_on_login"] = false },
+		"button in the organization":          func(_, in map[string]any) { in["show_as_button"] = false },
+	} {
+		c, in := good()
+		spoil(c, in)
+		var broken []string
+		for _, p := range Promises(c, in, nil) {
+			if !p.Kept {
+				broken = append(broken, p.Setting)
+			}
+		}
+		if diff := cmp.Diff([]string{setting}, broken); diff != "" {
+			t.Errorf("%s: %s", setting, diff)
+		}
+	}
+	c, in = good()
+	delete(c, "options")
+	unread := 0
+	for _, p := range Promises(c, in, nil) {
+		if p.Unread {
+			unread++
+		}
+	}
+	if unread != 5 {
+		t.Errorf("without read:connections_options %d settings can't be read, want 5", unread)
+	}
+}
+
+// TestAliases: domains for home realm discovery come from the organization's metadata,
+// where the Action is told the key.
+func TestAliases(t *testing.T) {
+	g := Organization{Metadata: map[string]any{"domains": "Globex.example, globex.com"}}
+	v := &verifier{}
+	v.Setup.Apps = []App{{Action: &manifest.Resource{Spec: map[string]any{"secrets": map[string]any{}}}}}
+	if got := v.aliases(g); got != nil {
+		t.Errorf("without home realm discovery: %v", got)
+	}
+	v.Setup.Apps[0].Action.Spec["secrets"] = map[string]any{secretDomains: "domains"}
+	if diff := cmp.Diff([]string{"globex.example", "globex.com"}, v.aliases(g)); diff != "" {
+		t.Error(diff)
+	}
+}
