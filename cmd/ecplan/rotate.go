@@ -70,7 +70,7 @@ func rotate(c *cli.Context) error {
 // carryOutRotation shows the edit, and makes it if --write says so.
 func carryOutRotation(c *cli.Context, r *express.Rotation) error {
 	out := streams(c).Out
-	fmt.Fprintf(out, "%s\nnext key:   %s\n", strings.TrimSpace(string(diff.Diff(r.File, r.Before, r.File, r.After))), r.Next)
+	fmt.Fprintf(out, "%s\n\nnext key:   %s\n", strings.TrimSpace(string(diff.Diff(r.File, r.Before, r.File, r.After))), r.Next)
 	if r.Former.KID != "" {
 		fmt.Fprintf(out, "former key: %s\n", r.Former)
 	}
