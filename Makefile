@@ -9,7 +9,7 @@ GOLANGCI_LINT         ?= golangci-lint
 GOLANGCI_LINT_VERSION  = v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint fuzz torture bench docs clean
+.PHONY: help demo test build lint fuzz torture bench docs release clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: ## the benchmarks
 
 docs: ## write the generated reference anew
 	go test ./docs -run TestReference -update
+
+release: ## dist/: static programs for Linux, macOS and Windows, and their checksums
+	scripts/release $(VERSION)
 
 clean: ## remove what was built
 	rm -rf bin dist

@@ -54,6 +54,7 @@ type pull struct {
 	MergedAt any            `json:"merged_at"`
 	MergeSHA string         `json:"merge_commit_sha"`
 	Base     map[string]any `json:"base"`
+	contains string         // another commit that it has
 }
 
 // file is a file that is kept, with its mode as far as what keeps it does.
@@ -199,7 +200,7 @@ func (s *site) setComment(r *http.Request, id string) (int, any) {
 func (s *site) listPulls(r *http.Request, sha string) (int, any) {
 	out := []*pull{}
 	for _, p := range s.pulls {
-		if p.MergeSHA == sha {
+		if p.MergeSHA == sha || p.contains == sha {
 			out = append(out, p)
 		}
 	}

@@ -10,33 +10,33 @@ import (
 func TestPullRequestToTenant(t *testing.T) {
 	w := newWorld(t)
 	tree := w.branch()
+	for range 120 { // more than a page
+		w.says("sam", 7, "Hm.")
+	}
 	jobs := w.propose(7, tree)
 	want(t, jobs, map[string]string{"validate": "success", "plan": "success"})
 	w.wantWrites(0)
-	if len(w.comments) != 1 {
-		t.Fatalf("there are %d comments, want one", len(w.comments))
+	if len(w.comments) != 121 {
+		t.Fatalf("there are %d comments, want one more than before", len(w.comments))
 	}
-	first := w.comments[0].Body
+	shown := w.comments[120]
+	first := shown.Body
 	has(t, "the comment", first, "10 to create, 2 to change, 0 to destroy", "`staging`", "`prod`", "checksum=sha256:", "run=101")
 	has(t, "the summary", jobs["plan"].summary, "10 to create")
 	if jobs["plan"].outputs["changes"] != "true" {
 		t.Errorf("the outputs are %v", jobs["plan"].outputs)
 	}
 
-	// The next commit replaces what the comment says, however much has been said since,
-	// and somebody's copy of it stays alone.
-	for range 120 {
-		w.says("sam", 7, "Hm.")
-	}
+	// The next commit replaces what the comment says, and somebody's copy of it stays alone.
 	copied := w.says("mallory", 7, strings.ReplaceAll(first, "run=101", "run=1"))
 	was := copied.Body
 	change(t, tree, "auth0/tenants.yaml", "https://crm.acme.example/login", "https://crm.acme.example/new-login")
 	jobs = w.propose(7, tree)
 	want(t, jobs, map[string]string{"validate": "success", "plan": "success"})
-	if len(w.comments) != 122 || copied.Body != was || w.comments[0].Body == first {
-		t.Errorf("there are %d comments, want 122 with the second commit's plan in the first", len(w.comments))
+	if len(w.comments) != 122 || copied.Body != was || shown.Body == first {
+		t.Errorf("there are %d comments, want 122 with the second commit's plan in the one that showed the first", len(w.comments))
 	}
-	has(t, "the comment", w.comments[0].Body, "https://crm.acme.example/new-login", "run=102")
+	has(t, "the comment", shown.Body, "https://crm.acme.example/new-login", "run=102")
 	w.wantWrites(0)
 
 	// The merge.
@@ -115,9 +115,19 @@ func TestNotReviewed(t *testing.T) {
 	}{
 		{"a push", "is not the merge of a pull request", func() {}, func() event { return w.pushed(sha("pushed")) }},
 		{"a pull request without a plan", "shows no plan by " + bot, func() {}, func() event { return w.merged(4, w.main) }},
+		{"a pull request into another branch", "is not the merge of a pull request", func() { w.propose(11, w.main) }, func() event {
+			ev := w.merged(11, w.main)
+			w.pulls[11].Base["ref"] = "other"
+			return ev
+		}},
+		{"a commit that is in a pull request, and not its merge", "is not the merge of a pull request", func() { w.propose(12, w.main) }, func() event {
+			ev := w.merged(12, w.main)
+			w.pulls[12].contains, w.pulls[12].MergeSHA = ev.sha, sha("something else")
+			return ev
+		}},
 		{"a plan that somebody else shows", "shows no plan by " + bot, func() {
 			w.propose(5, w.main)
-			w.comments[0].User["login"] = "mallory"
+			w.comments[len(w.comments)-1].User["login"] = "mallory"
 		}, func() event { return w.merged(5, w.main) }},
 		{"a checksum that is not the plan's", "checksum is", func() {
 			w.propose(6, w.main)

@@ -65,7 +65,11 @@ func TestFailedApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.caches = nil
-	w.storeArtifact().files["locks/prod.json"] = file{[]byte(`{"host": "another", "boot": "b", "machine": "m", "pid": 1}`), 0o644}
+	for name := range maps.Clone(w.storeArtifact().files) {
+		if lock, ok := strings.CutSuffix(name, ".lock"); ok {
+			w.storeArtifact().files[lock+".json"] = file{[]byte(`{"host": "another", "boot": "b", "machine": "m", "pid": 1}`), 0o644}
+		}
+	}
 	w.tenants["staging"].ResetRequests()
 	jobs = w.byHand(map[string]string{"command": "apply"})
 	want(t, jobs, map[string]string{"plan": "success", "apply": "success"})
