@@ -62,6 +62,12 @@ func Run(ctx context.Context, args []string, s Streams) int {
 		Commands:                  commands(),
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              usageError,
+		Action: func(c *cli.Context) error {
+			if name := c.Args().First(); name != "" {
+				return exit(exitError, fmt.Errorf("there is no command %q. %s\nRun 'ecplan --help' for those that there are", name, strings.TrimSpace(cli.SuggestCommand(c.App.Commands, name))))
+			}
+			return cli.ShowAppHelp(c)
+		},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError

@@ -153,6 +153,16 @@ func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, e
 		view.Answer(answers)
 	}
 	p, ds := planner.Make(in, view)
+	unfinished, err := t.Unfinished()
+	if err != nil {
+		return planner.TenantPlan{}, err
+	}
+	for _, l := range unfinished {
+		p.Notices = append(p.Notices, kind.Notice{
+			ID: "interrupted-run", Level: kind.Warn, Summary: "The run " + l.Header.Run + " was interrupted",
+			Detail: "apply asks the tenant what became of it and plans anew. To finish it as it was planned: ecplan resume. To take it back: ecplan rollback.",
+		})
+	}
 	p.Mode, p.Forced = o.Mode, o.Force
 	for i := range p.Notices {
 		if n := &p.Notices[i]; o.Force && n.Level == kind.Refusal && n.Acknowledged == "" {
