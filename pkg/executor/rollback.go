@@ -228,9 +228,11 @@ func (b *back) keepWhatIsNeeded() {
 // arrange puts the addresses in an order in which they can be taken back: what is
 // deleted goes after all that refers to it, anything else comes before.
 func (b *back) arrange() {
+	made := func(s kind.Step) bool { return s.Made() }
 	for _, from := range manifest.Keys(b.needs) {
 		for _, to := range b.needs[from] {
-			if slices.ContainsFunc(b.revert[to], func(s kind.Step) bool { return s.Made() }) {
+			// What the run made goes before what it relied on is as it was.
+			if slices.ContainsFunc(b.revert[to], made) || slices.ContainsFunc(b.revert[from], made) {
 				b.after[to] = append(b.after[to], from)
 			} else {
 				b.after[from] = append(b.after[from], to)

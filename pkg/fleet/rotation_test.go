@@ -100,7 +100,9 @@ func (r *rotator) watch(must []string) {
 			r.t.Errorf("%s %s %s only %v works, and %v must", when, q.Method, q.Path, have, must)
 		}
 	}
-	isWrite := func(q auth0sim.Request) bool { return q.Method != http.MethodGet && !strings.HasPrefix(q.Path, "/oauth") }
+	isWrite := func(q auth0sim.Request) bool {
+		return q.Method != http.MethodGet && !strings.HasPrefix(q.Path, "/oauth")
+	}
 	die := func(at int64) bool {
 		if r.dies == 0 || at != r.dies {
 			return true
