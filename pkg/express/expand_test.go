@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,6 +39,9 @@ func expand(t *testing.T, docs ...string) (map[string]*manifest.Resource, manife
 		if err := os.WriteFile(filepath.Join(dir, name), publicKey(t, name), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "cert.pem"), certificate(t, time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	set, ds := manifest.Load([]string{dir})
 	if err := ds.Err(); err != nil {
@@ -288,5 +292,15 @@ func TestFormerKey(t *testing.T) {
 	alone := mustExpand(t, app("crm", "  oin_client: {public_key: {file: new.pem}}\n"))["Client/crm.okta-oin"].Spec["credentials"].([]any)
 	if len(alone) != 1 || alone[0].(map[string]any)["name"] != "OIN Public Key" {
 		t.Errorf("a key alone: %v", alone)
+	}
+}
+
+// TestCertificate: a certificate brings its own end, a bare key has none.
+func TestCertificate(t *testing.T) {
+	for file, want := range map[string]any{"cert.pem": true, "new.pem": nil} {
+		keys := mustExpand(t, app("crm", "  oin_client: {public_key: {file: "+file+"}}\n"))["Client/crm.okta-oin"].Spec["credentials"].([]any)
+		if got := keys[0].(map[string]any)["parse_expiry_from_cert"]; got != want {
+			t.Errorf("%s: parse_expiry_from_cert is %v", file, got)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/url"
 	"slices"
@@ -235,6 +236,37 @@ func (r *rotator) mend(mode, run string) {
 	default:
 		if _, _, out, err := r.rollback(run); err != nil || !out.OK() {
 			r.t.Fatal(err, out.Error())
+		}
+	}
+}
+
+// TestCertificateEnds: a certificate's end of validity is the credential's, whether it
+// comes with the client or later.
+func TestCertificateEnds(t *testing.T) {
+	key := newOktaKey(t, "old")
+	until := time.Date(2040, 1, 2, 3, 4, 5, 0, time.UTC)
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: until.AddDate(-20, 0, 0), NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.private.Public(), key.private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	for name, first := range map[string][]object{"with the client": rotationDocs("cert.pem", ""), "later": rotationDocs("old.pem", "")} {
+		w := newWorld(t, []byte(`{"clients": [{"name": "App", "app_type": "regular_web"}]}`), nil)
+		w.write("cert.pem", cert)
+		w.write("old.pem", newOktaKey(t, "other").pem(t))
+		for _, docs := range [][]object{first, rotationDocs("cert.pem", "")} {
+			w.manifest(docs)
+			if _, _, out := w.applyOnce(); !out.OK() {
+				t.Fatal(out.Error())
+			}
+		}
+		if _, p, _ := w.applyOnce(); len(p.Steps) > 0 {
+			t.Errorf("%s: the last plan is not empty: %s", name, indent(p.Steps))
+		}
+		keys := list(w.find("clients", "name", "Okta OIN Integration Client")["credentials"])
+		if len(keys) != 1 || keys[0].(object)["expires_at"] != "2040-01-02T03:04:05.000Z" {
+			t.Errorf("%s: the credentials are %s", name, indent(keys))
 		}
 	}
 }
