@@ -166,11 +166,12 @@ func addressed(c *cli.Context, set *manifest.Set, saved *planner.Plan) ([]string
 	return names, nil
 }
 
-// sameAsSaved compares a saved plan with the one made now and refuses the parts that
-// have become stale; a single one, or other manifests, are an error.
+// sameAsSaved compares a saved plan with the one made now. What was reviewed runs as a
+// whole or not at all: if it has become stale anywhere, that is an error. A tenant that
+// can't be read now is refused alone.
 func sameAsSaved(saved, now *planner.Plan, parts []fleet.Part) (*planner.Plan, error) {
-	if len(parts) == 1 || saved.ManifestDigest != now.ManifestDigest {
-		return saved, fleet.Fresh(saved, now)
+	if err := fleet.Fresh(fleet.Readable(saved, now), now); err != nil {
+		return nil, err
 	}
 	fleet.RefuseStale(parts, now)
 	return saved, nil

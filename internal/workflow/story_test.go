@@ -90,7 +90,7 @@ func TestStalePlan(t *testing.T) {
 	w.writes("staging")
 	jobs := w.merge(3, tree)
 	want(t, jobs, map[string]string{"apply": "failure"})
-	has(t, "the summary", jobs["apply"].summary, "Nothing was changed", "the plan is stale", "Role/express-admin")
+	has(t, "the summary", jobs["apply"].summary, "the plan is stale, and nothing was changed", "Role/express-admin")
 	w.wantWrites(0)
 
 	jobs = w.byHand(map[string]string{"command": "apply"})

@@ -105,6 +105,20 @@ func Fresh(saved, now *planner.Plan) error {
 	return &Stale{Why: why}
 }
 
+// Readable leaves of a saved plan the tenants that had a plan then and can be planned for
+// now; all, if that is none or the only one.
+func Readable(saved, now *planner.Plan) *planner.Plan {
+	out := *saved
+	out.Tenants = slices.DeleteFunc(slices.Clone(saved.Tenants), func(t planner.TenantPlan) bool {
+		i := slices.IndexFunc(now.Tenants, func(n planner.TenantPlan) bool { return n.Tenant == t.Tenant })
+		return t.Error != "" || i >= 0 && now.Tenants[i].Error != ""
+	})
+	if len(out.Tenants) == 0 || len(saved.Tenants) == 1 {
+		return saved
+	}
+	return &out
+}
+
 // differences tells in which steps and objects two plans for one tenant differ.
 func differences(old, now planner.TenantPlan) []string {
 	var why []string
