@@ -18,6 +18,7 @@ func importCommand() *cli.Command {
 		Usage: "write manifests for what a tenant has already; the plan of them is empty",
 		Flags: append(loadFlags(), tenantFlag(), noColorFlag(), storeFlag(),
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the files into `DIR`", Required: true},
+			&cli.BoolFlag{Name: "organizations", Usage: "take customers along: organizations with their connections and members"},
 		),
 		Action: importAction,
 	}
@@ -34,7 +35,7 @@ func importAction(c *cli.Context) error {
 	if len(ts) != 1 {
 		return errors.New("import reads one tenant; name it with --tenant")
 	}
-	ims, err := ts[0].Import(c.Context)
+	ims, err := ts[0].Import(c.Context, c.Bool("organizations"))
 	if err != nil {
 		return err
 	}

@@ -20,15 +20,23 @@ type Imported struct {
 	Code string
 }
 
-// collections are what is imported, in the order in which documents stand.
-var collections = []struct {
+// collection is where the objects of a kind are.
+type collection struct {
 	kind string
 	read kind.Read
 	// key are the members by which an object is found again.
 	key []string
-	// passed over are objects that are Auth0's own.
+	// skip passes over objects that are Auth0's own.
 	skip func(o map[string]any) bool
-}{
+}
+
+// organizations are imported where they are asked for: they are customers, with people
+// in them, and may be many.
+var organizations = collection{"Organization", kind.Read{Path: "organizations", List: "organizations", Scopes: []string{"read:organizations"}}, []string{"name"},
+	func(map[string]any) bool { return false }}
+
+// collections are what is imported, in the order in which documents stand.
+var collections = []collection{
 	{"ResourceServer", kind.Read{Path: "resource-servers", List: "resource_servers", Scopes: []string{"read:resource_servers"}}, []string{"identifier"},
 		func(o map[string]any) bool { return o["is_system"] == true }},
 	{"Role", kind.Read{Path: "roles", List: "roles", Scopes: []string{"read:roles"}}, []string{"name"},
@@ -43,13 +51,18 @@ var collections = []struct {
 
 // Import reads what the tenant has and makes documents of it. What nobody can read back
 // (secrets, keys) is left out and noted, so that a plan of the documents changes nothing.
-func (t *Target) Import(ctx context.Context) ([]Imported, error) {
+// Organizations come along if customers is true.
+func (t *Target) Import(ctx context.Context, customers bool) ([]Imported, error) {
+	from := collections
+	if customers {
+		from = append(slices.Clone(from), organizations)
+	}
 	view := &kind.View{Counts: map[string]int{}}
-	for _, c := range collections {
+	for _, c := range from {
 		view.Counts[c.kind] = 2 // collections are read whole
 	}
 	for {
-		out := t.imported(view)
+		out := t.imported(view, from)
 		missing := view.Missing()
 		if len(missing) == 0 {
 			return out, nil
@@ -62,11 +75,11 @@ func (t *Target) Import(ctx context.Context) ([]Imported, error) {
 	}
 }
 
-func (t *Target) imported(v *kind.View) []Imported {
+func (t *Target) imported(v *kind.View, from []collection) []Imported {
 	var out []Imported
 	names := map[string]bool{}
 	clients := map[string]string{} // addresses by client id
-	for _, c := range collections {
+	for _, c := range from {
 		items, _ := v.Items(c.read)
 		for _, o := range items {
 			if c.skip(o) {
@@ -109,6 +122,8 @@ func (t *Target) document(kindName string, key []string, o map[string]any, v *ki
 	switch kindName {
 	case "Role":
 		spec["permissions"] = []any{}
+	case "Organization":
+		spec["connections"], spec["members"] = []any{}, []any{}
 	case "Action":
 		spec["trigger"], spec["bind"] = triggerOf(o), map[string]any{}
 	}
@@ -142,6 +157,18 @@ func (im *Imported) settle(found kind.Observed) {
 		delete(im.Spec, "credentials")
 		if methods, ok := found.Object["client_authentication_methods"].(map[string]any); ok && len(methods) > 0 {
 			im.Notes = append(im.Notes, "It signs in with a key. Auth0 does not give keys back: declare credentials to have them managed.")
+		}
+	case "Organization":
+		im.Spec["members"] = kind.DeclaredMembers(found)
+		connections, okta := kind.DeclaredConnections(found)
+		im.Spec["connections"] = connections
+		for _, name := range okta {
+			im.Notes = append(im.Notes, "The connection "+name+" is not taken along: connections to Okta are Okta's.")
+		}
+		for _, f := range []string{"members", "connections"} {
+			if l, _ := im.Spec[f].([]any); len(l) == 0 {
+				delete(im.Spec, f)
+			}
 		}
 	case "ClientGrant":
 		if im.Spec["subject_type"] == "client" {
@@ -280,7 +307,7 @@ func Files(ims []Imported) (map[string][]byte, error) {
 	for _, im := range ims {
 		name := map[string]string{
 			"ResourceServer": "apis.yaml", "Role": "roles.yaml", "Client": "clients.yaml", "ClientGrant": "grants.yaml",
-			"Action": "actions.yaml", "TenantSettings": "settings.yaml",
+			"Action": "actions.yaml", "TenantSettings": "settings.yaml", "Organization": "customers.yaml",
 		}[im.Kind]
 		r := *im.Resource
 		if im.Code != "" {

@@ -44,10 +44,11 @@ func deleteOrganization(d Desired, o Observed) ([]Step, error) {
 
 // Members of Observed.Spec by which Steps finds what the manifest names.
 const (
-	connectionIDs = "connection_ids" // ids by name
-	userIDs       = "user_ids"       // ids by the manifest's word for a user
-	userNames     = "user_names"     // e-mail addresses by id
-	roleIDs       = "role_ids"       // ids, or references to them, by name
+	connectionIDs        = "connection_ids"        // ids by name
+	connectionStrategies = "connection_strategies" // by name
+	userIDs              = "user_ids"              // ids by the manifest's word for a user
+	userNames            = "user_names"            // e-mail addresses by id
+	roleIDs              = "role_ids"              // ids, or references to them, by name
 )
 
 func observeOrganization(d Desired, v *View) (Observed, error) {

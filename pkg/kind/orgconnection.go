@@ -15,7 +15,7 @@ import (
 // on a tenant and never changes (facts §3.9); a manifest may give the id instead. The
 // elements hold the id as well, by which requests name a connection.
 func observeConnections(d Desired, o *Observed, v *View) (ok bool, err error) {
-	enabled, ids := []any{}, map[string]any{}
+	enabled, ids, strategies := []any{}, map[string]any{}, map[string]any{}
 	if o.Exists {
 		items, ok := v.Items(Read{Path: "organizations/" + url.PathEscape(o.ID) + "/enabled_connections", List: "enabled_connections",
 			Scopes: []string{"read:organization_connections"}, For: d.Address()})
@@ -24,7 +24,7 @@ func observeConnections(d Desired, o *Observed, v *View) (ok bool, err error) {
 		}
 		for _, c := range items {
 			of, _ := c["connection"].(map[string]any)
-			ids[text(of, "name")] = text(c, "connection_id")
+			ids[text(of, "name")], strategies[text(of, "name")] = text(c, "connection_id"), of["strategy"]
 			enabled = append(enabled, map[string]any{
 				"connection": of["name"], "connection_id": c["connection_id"], "assign_membership_on_login": c["assign_membership_on_login"] == true,
 				"show_as_button": c["show_as_button"] != false, "is_signup_enabled": c["is_signup_enabled"] == true,
@@ -40,7 +40,7 @@ func observeConnections(d Desired, o *Observed, v *View) (ok bool, err error) {
 		}
 		ready = ready && ok
 	}
-	o.Spec[connectionIDs] = ids
+	o.Spec[connectionIDs], o.Spec[connectionStrategies] = ids, strategies
 	return ready, nil
 }
 
@@ -155,4 +155,18 @@ func partOf(kind, field string, want any, d Desired, o Observed, exclusive bool)
 		desired[field] = want
 	}
 	return compareFields(&schemas.Rule{Properties: map[string]*schemas.Rule{field: &rule}}, desired, o.Spec, d.Record.Merged, false)
+}
+
+// DeclaredConnections are an organization's connections as a manifest declares them, and
+// the names of those to Okta, which no manifest does.
+func DeclaredConnections(o Observed) (connections []any, okta []string) {
+	strategies, _ := o.Spec[connectionStrategies].(map[string]any)
+	for _, c := range objects(o.Spec["connections"]) {
+		if name := text(c, "connection"); strategies[name] == "okta" {
+			okta = append(okta, name)
+			continue
+		}
+		connections = append(connections, without(c, "connection_id"))
+	}
+	return connections, okta
 }

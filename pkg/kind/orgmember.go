@@ -82,6 +82,22 @@ func wantedMembers(d Desired, o Observed) []any {
 	return out
 }
 
+// DeclaredMembers are an organization's members as a manifest declares them: by id, with
+// their roles by name.
+func DeclaredMembers(o Observed) []any {
+	var out []any
+	var last map[string]any
+	for _, m := range objects(o.Spec["members"]) {
+		if isMembership(m) {
+			last = map[string]any{"user": m["user"]}
+			out = append(out, last)
+		} else if last != nil { // a member's roles follow
+			last["roles"] = append(listOf(last["roles"]), m["role"])
+		}
+	}
+	return out
+}
+
 func membership(user, role string, roleID any) map[string]any {
 	m := map[string]any{"user": user, "role": role}
 	if roleID != nil {
