@@ -70,7 +70,7 @@ func (r *rotator) signIn(k oktaKey) bool {
 		r.t.Error(err)
 		return false
 	}
-	answer, err := http.PostForm(r.sim.URL()+"/oauth/token", url.Values{
+	answer, err := http.DefaultClient.PostForm(r.sim.URL()+"/oauth/token", url.Values{
 		"grant_type": {"client_credentials"}, "audience": {"https://" + r.sim.Domain() + "/api/v2/"},
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion},
 	})
