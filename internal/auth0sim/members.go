@@ -25,7 +25,11 @@ func (c *call) listMembers() answer {
 			}
 		}
 		if strings.Contains(c.query.Get("fields"), "roles") { // OAS: only when asked for
-			o["roles"] = c.memberRoles(g, id)
+			held := c.memberRoles(g, id)
+			for _, r := range held {
+				delete(r, "description") // OAS OrganizationMemberRole: id and name
+			}
+			o["roles"] = held
 		}
 		items = append(items, c.fields(o))
 	}
