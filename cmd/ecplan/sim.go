@@ -121,6 +121,23 @@ func simOptions(c *cli.Context) (o auth0sim.Options, done func(), err error) {
 
 // startSims starts the tenants; those that were started are returned with an error too.
 func startSims(c *cli.Context, o auth0sim.Options) ([]*auth0sim.Server, error) {
+	_, port, err := net.SplitHostPort(c.String("listen"))
+	tries := 1
+	if err == nil && port == "0" {
+		tries = 20 // the ports behind a free one may be taken
+	}
+	for {
+		servers, err := startSimsOnce(c, o)
+		if tries--; err == nil || tries == 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			return servers, err
+		}
+		for _, server := range servers {
+			server.Close() //nolint:errcheck // it never served
+		}
+	}
+}
+
+func startSimsOnce(c *cli.Context, o auth0sim.Options) ([]*auth0sim.Server, error) {
 	host, port, err := net.SplitHostPort(c.String("listen"))
 	if err != nil {
 		return nil, fmt.Errorf("--listen %q: %w", c.String("listen"), err)
