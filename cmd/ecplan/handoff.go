@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 	"github.com/urfave/cli/v2"
 
 	"github.com/ecplan/ecplan/pkg/express"
@@ -69,7 +69,7 @@ func saveMails(file string, mails []express.Mail) error {
 		if err != nil {
 			return err
 		}
-		if err := renameio.WriteFile(name, data, 0o600); err != nil {
+		if err := maybe.WriteFile(name, data, 0o600); err != nil {
 			return fmt.Errorf("the letter can't be saved: %w", err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 	"github.com/urfave/cli/v2"
 
 	"github.com/ecplan/ecplan/pkg/fleet"
@@ -135,7 +135,7 @@ func save(file string, p *planner.Plan) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // a plan holds no secret; its folder is the user's
 		return err
 	}
-	if err := renameio.WriteFile(file, data, 0o600); err != nil {
+	if err := maybe.WriteFile(file, data, 0o600); err != nil {
 		return fmt.Errorf("the plan can't be saved: %w", err)
 	}
 	return nil

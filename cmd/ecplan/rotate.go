@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/urfave/cli/v2"
 
@@ -79,12 +79,12 @@ func carryOutRotation(c *cli.Context, r *express.Rotation) error {
 		return nil
 	}
 	if r.KeyFile != "" {
-		if err := renameio.WriteFile(r.KeyFile, r.Key, 0o644); err != nil { //nolint:gosec // a public key
+		if err := maybe.WriteFile(r.KeyFile, r.Key, 0o644); err != nil { //nolint:gosec // a public key
 			return fmt.Errorf("writing the key: %w", err)
 		}
 		fmt.Fprintf(out, "\nThe key was copied to %s.\n", r.KeyFile)
 	}
-	if err := renameio.WriteFile(r.File, r.After, mode(r.File)); err != nil {
+	if err := maybe.WriteFile(r.File, r.After, mode(r.File)); err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
 	}
 	if !c.IsSet("tenant") {

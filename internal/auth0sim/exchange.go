@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 )
 
 // maxBody is hapi's limit for a request body, in bytes (UNCONFIRMED for Auth0).
@@ -144,7 +144,7 @@ func (s *Server) run(c *call, req *Request, contentType string) answer {
 		a.encoded = encode(a.body) // while the state is held: answers share it
 	}
 	if write && a.status < 400 && s.o.StateFile != "" {
-		if err := renameio.WriteFile(s.o.StateFile, c.t.dump(true), 0o600); err != nil {
+		if err := maybe.WriteFile(s.o.StateFile, c.t.dump(true), 0o600); err != nil {
 			a = failure(http.StatusInternalServerError, "", "The simulator could not keep its state: %v", err)
 			a.encoded = encode(a.body)
 		}

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 )
 
 // Dir is a store in a local folder:
@@ -74,7 +74,7 @@ func (d *Dir) Create(run string, plan []byte) (Appender, error) {
 	if err := os.Mkdir(folder, dirMode); err != nil {
 		return nil, err
 	}
-	if err := renameio.WriteFile(filepath.Join(folder, "plan.json"), plan, fileMode, renameio.IgnoreUmask()); err != nil {
+	if err := maybe.WriteFile(filepath.Join(folder, "plan.json"), plan, fileMode); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(filepath.Join(folder, "journal.jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode) // #nosec G304 -- d.run refuses what is no run's name

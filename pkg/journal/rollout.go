@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 )
 
 // RolloutFormat is the version of a rollout's record.
@@ -113,7 +113,7 @@ func (d *Dir) SaveRollout(name string, data []byte) error {
 	if err := d.folder("rollouts"); err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, data, fileMode, renameio.IgnoreUmask())
+	return maybe.WriteFile(path, data, fileMode)
 }
 
 // Rollout reads a record.
