@@ -41,7 +41,7 @@ func finished(tr report.TenantRun, p planner.TenantPlan, out executor.Outcome) (
 	for _, s := range out.Steps {
 		switch {
 		case s.Status == executor.Unknown:
-			tr.Remains = append(tr.Remains, fmt.Sprintf("Nobody knows whether %s was done: the request was sent, and no answer came.", s.ID))
+			tr.Remains = append(tr.Remains, fmt.Sprintf("What became of %s is not on record: %v", s.ID, s.Err))
 		case s.Changed:
 			tr.Remains = append(tr.Remains, fmt.Sprintf("%s was done and stays.", s.ID))
 		}
