@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ecplan/ecplan/examples"
+	"github.com/ecplan/ecplan/internal/auth0sim"
+	"github.com/ecplan/ecplan/pkg/report"
+)
+
+// troubles are the ways in which a tenant fails, each to its end. What was done before
+// can be taken back in all of them.
+var troubles = []struct{ name, fault string }{
+	{"never answers", "any = hang before"},
+	{"403", "any = status 403"},
+	{"429 for ever", "any = 429 retry-after 3600"},
+	{"bad token", ""}, // the tenant takes another one
+	{"half-way 500", "POST /client-grants = status 500 before"},
+	{afterCommit, "POST /client-grants = status 500 after"},
+	{"half-way 403", "POST /clients = status 403"},
+	{"half-way silence", "POST /actions/actions = drop before"},
+	{"half-way 429 for ever", "POST /clients = 429 retry-after 3600"},
+	{"never answers a write", "PATCH /tenants/settings = hang before"},
+}
+
+// afterCommit is a trouble that is over when its effect is found out: killed between the
+// answer and taking back, resume finds the request done and goes on.
+const afterCommit = "half-way 500 after the commit"
+
+// flock is many tenants in this process and ecplan in another one, which can be killed.
+type flock struct {
+	t     *testing.T
+	dir   string
+	names []string
+	sims  map[string]*auth0sim.Server
+	ill   map[string]string
+
+	child  atomic.Pointer[os.Process]
+	writes atomic.Int64
+	killAt int64
+}
+
+// newFlock starts n tenants, every tenth of them in some trouble.
+func newFlock(t *testing.T, n int) *flock {
+	t.Helper()
+	f := &flock{t: t, dir: t.TempDir(), sims: map[string]*auth0sim.Server{}, ill: map[string]string{}}
+	if err := demoFiles(f.dir, "127.0.0.1:1"); err != nil {
+		t.Fatal(err)
+	}
+	seed, err := examples.Express.ReadFile("express/tenant.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tenants strings.Builder
+	for i := range n {
+		name := fmt.Sprintf("t%03d", i)
+		o := auth0sim.Options{Token: "story-token", Seed: seed, Random: int64(i)}
+		if i%10 == 4 {
+			trouble := troubles[i/10%len(troubles)]
+			f.ill[name] = trouble.name
+			if trouble.fault == "" {
+				o.Token = "another"
+			} else {
+				o.Faults = []string{trouble.fault}
+			}
+		}
+		sim := auth0sim.Start(t, o)
+		sim.SetHooks(func(r auth0sim.Request) bool {
+			if r.Method == "GET" || f.writes.Add(1) != f.killAt {
+				return true
+			}
+			_ = f.child.Load().Kill() // it has no time to notice
+			return false
+		}, nil)
+		f.names, f.sims[name] = append(f.names, name), sim
+		fmt.Fprintf(&tenants, "---\napiVersion: ecplan/v1\nkind: Tenant\nmetadata: {name: %s, labels: {wave: w%d}}\nspec:\n  domain: '%s'\n  insecure: true\n  timeout: 3s\n  auth: {token: '${env.ECPLAN_LOCAL_TOKEN}'}\n"+
+			"  vars: {app_client_id: 7ZkQ2bVn8RwT4xLm9PdY6sHj3CfA1gEu, init_login_url: 'https://%s.acme.example/login'}\n", name, i*3/n, sim.Domain(), name)
+	}
+	f.write("tenants.yaml", tenants.String())
+	return f
+}
+
+func (f *flock) write(name, text string) {
+	f.t.Helper()
+	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// ecplan runs the program and returns its exit code, -1 if it was killed.
+func (f *flock) ecplan(args ...string) (code int, stdout, stderr string) {
+	f.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	cmd := &exec.Cmd{
+		Path: self, Dir: f.dir, Stdout: &out, Stderr: &errs,
+		Args: append(append([]string{"ecplan"}, args...), "-f", f.dir, "--store", filepath.Join(f.dir, ".ecplan")),
+		Env:  append(os.Environ(), "ECPLAN_LOCAL_TOKEN=story-token"),
+	}
+	if err := cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.child.Store(cmd.Process)
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		f.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// holds is a tenant's state without what can't be made as before: a flag that was absent.
+func (f *flock) holds(name string) map[string]any {
+	return (&victim{t: f.t, sim: f.sims[name]}).holds()
+}
+
+// TestManyTenantsSomeFailingAndADeath: a tenth of the tenants fails in every way there is,
+// and the program is killed in the middle. After one resume every healthy tenant is as
+// declared and every other one as before, each named with its reason.
+func TestManyTenantsSomeFailingAndADeath(t *testing.T) {
+	n, kills := 100, []int{4}
+	if os.Getenv("ECPLAN_TORTURE") != "" {
+		n, kills = 200, []int{1, 2, 3, 4, 5, 6}
+	}
+	for _, k := range kills {
+		t.Run(fmt.Sprintf("%d tenants, killed after %d of 7 of the writes", n, k), func(t *testing.T) {
+			f := newFlock(t, n)
+			before := map[string]map[string]any{}
+			for name := range f.ill {
+				before[name] = f.holds(name)
+			}
+			f.killAt = int64(n * 8 * k / 7)
+			if code, _, errs := f.ecplan("apply", "--all", "--yes", "--settle", "0s"); code != -1 {
+				t.Fatalf("it was not killed: exit %d\n%s", code, errs)
+			}
+			f.killAt = 0
+			code, out, errs := f.ecplan("resume", "--yes", "--settle", "0s", "--format", "json")
+			if code != exitRolledBack {
+				t.Errorf("resume: exit %d\n%s", code, errs)
+			}
+			var r report.RunReport
+			if err := json.Unmarshal([]byte(out), &r); err != nil {
+				t.Fatalf("%v\n%s\n%s", err, out, errs)
+			}
+			if len(r.Tenants) != n {
+				t.Errorf("the report is on %d tenants", len(r.Tenants))
+			}
+			done := map[string]bool{}
+			for _, tr := range r.Tenants {
+				done[tr.Tenant] = f.judge(tr, before[tr.Tenant])
+			}
+			_, out, _ = f.ecplan("plan", "--format", "json")
+			var plan struct {
+				Tenants []struct {
+					Tenant, Error string
+					Steps         []any
+				}
+			}
+			if err := json.Unmarshal([]byte(out), &plan); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range plan.Tenants {
+				if done[p.Tenant] && (p.Error != "" || len(p.Steps) > 0) {
+					t.Errorf("%s is done, and not as declared: %s, %d steps", p.Tenant, p.Error, len(p.Steps))
+				}
+			}
+		})
+	}
+}
+
+// judge holds what the report says of a tenant against the tenant, and returns whether it
+// is done.
+func (f *flock) judge(tr report.TenantRun, before map[string]any) (done bool) {
+	f.t.Helper()
+	ill := f.ill[tr.Tenant]
+	done = tr.Outcome == report.Done || tr.Outcome == report.Nothing
+	if ill == "" || done && ill == afterCommit {
+		if !done {
+			f.t.Errorf("%s is healthy, and %s: %s", tr.Tenant, tr.Outcome, tr.Error)
+		}
+		return done
+	}
+	if tr.Outcome != report.Refused && tr.Outcome != report.RolledBack || tr.Error == "" || !strings.Contains(tr.Error, tr.Tenant) {
+		f.t.Errorf("%s (%s) is %s: %q %v", tr.Tenant, ill, tr.Outcome, tr.Error, tr.Remains)
+	}
+	if diff := cmp.Diff(before, f.holds(tr.Tenant)); diff != "" {
+		f.t.Errorf("%s (%s) is not as before (- before, + now):\n%s", tr.Tenant, ill, diff)
+	}
+	return done
+}
+
+// TestInterruptedFleet: a SIGINT lets what is in flight on all tenants finish; what was
+// done is taken back, and resume does it all.
+func TestInterruptedFleet(t *testing.T) {
+	f := newFlock(t, 4)
+	var once sync.Once
+	for _, sim := range f.sims {
+		sim.SetHooks(func(r auth0sim.Request) bool {
+			if r.Method == "POST" && strings.HasSuffix(r.Path, "/clients") {
+				once.Do(func() { _ = f.child.Load().Signal(os.Interrupt) })
+			}
+			return true
+		}, nil)
+	}
+	code, _, errs := f.ecplan("apply", "--all", "--yes", "--settle", "0s")
+	if code != exitRolledBack || !strings.Contains(errs, "nothing new is started") {
+		t.Fatalf("exit %d\n%s", code, errs)
+	}
+	if code, out, errs := f.ecplan("resume", "--yes", "--settle", "0s"); code != exitDone {
+		t.Fatalf("resume: exit %d\n%s\n%s", code, out, errs)
+	}
+	if code, out, _ := f.ecplan("plan", "--detailed-exitcode"); code != exitDone {
+		t.Errorf("something is left to do: exit %d\n%s", code, out)
+	}
+}
