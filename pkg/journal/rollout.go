@@ -104,7 +104,7 @@ func ReadRollout(s Store, name string) (Rollout, error) {
 	return r, nil
 }
 
-// SaveRollout writes a record whole or not at all.
+// SaveRollout writes a record whole or not at all (on Windows as well as it can).
 func (d *Dir) SaveRollout(name string, data []byte) error {
 	path, err := d.rollout(name)
 	if err != nil {
