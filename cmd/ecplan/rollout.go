@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"fmt"
 	"io"
 	"strings"
@@ -136,10 +135,7 @@ func rollOut(c *cli.Context, parts []fleet.Part, p *planner.Plan, ro fleet.Rollo
 	var record journal.Rollout
 	if len(parts) > 1 && steps(p) > 0 {
 		var err error
-		if record, err = fleet.RecordOf(ro, c.Command.Name, p); err != nil {
-			return err
-		}
-		if record, err = journal.BeginRollout(parts[0].Target.Store, record, rand.Reader); err != nil {
+		if record, err = fleet.Record(parts[0].Target.Store, ro, c.Command.Name, p); err != nil {
 			return err
 		}
 	}
@@ -251,11 +247,7 @@ func resumeRollout(c *cli.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	record, err := journal.ReadRollout(store, name)
-	if err != nil {
-		return err
-	}
-	p, ro, err := fleet.Recorded(record)
+	record, p, ro, err := fleet.Recorded(store, name)
 	if err != nil {
 		return err
 	}

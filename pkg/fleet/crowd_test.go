@@ -2,7 +2,6 @@ package fleet_test
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -113,11 +112,8 @@ func (c *crowd) rollOut(ctx context.Context, o fleet.RolloutOptions) []fleet.Res
 	ts := c.open()
 	p := fleet.PlanAll(ctx, ts, "test", fleet.PlanOptions{Progress: o.Progress})
 	o = complete(o)
-	record, err := fleet.RecordOf(o, "apply", p)
+	record, err := fleet.Record(c.store, o, "apply", p)
 	if err != nil {
-		c.t.Fatal(err)
-	}
-	if record, err = journal.BeginRollout(c.store, record, rand.Reader); err != nil {
 		c.t.Fatal(err)
 	}
 	o.Apply.Rollout = record.Name
@@ -129,11 +125,7 @@ func (c *crowd) resume() []fleet.Result {
 	c.t.Helper()
 	c.dieAt = 0
 	c.store.dead.Store(false)
-	record, err := journal.ReadRollout(c.store, "")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	p, o, err := fleet.Recorded(record)
+	record, p, o, err := fleet.Recorded(c.store, "")
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -179,9 +171,9 @@ func (c *crowd) asDeclared(name string) error {
 }
 
 // SaveRollout writes nothing when the process is dead.
-func (m *mortal) SaveRollout(name string, data []byte) error {
+func (m *mortal) SaveRollout(name string, record, plan []byte) error {
 	if m.dead.Load() {
 		return errDead
 	}
-	return m.Store.SaveRollout(name, data)
+	return m.Store.SaveRollout(name, record, plan)
 }

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -104,37 +105,42 @@ func sameWork(a, b planner.TenantPlan) bool {
 	return of(a) == of(b)
 }
 
-// RecordOf makes the record of a rollout that is about to begin.
-func RecordOf(o RolloutOptions, command string, p *planner.Plan) (journal.Rollout, error) {
-	data, err := planner.Encode(p)
+// Record puts a rollout that is about to begin on record.
+func Record(s journal.Store, o RolloutOptions, command string, p *planner.Plan) (journal.Rollout, error) {
+	plan, err := planner.Encode(p)
 	if err != nil {
 		return journal.Rollout{}, err
 	}
 	r := journal.Rollout{
 		Tool: o.Apply.Tool, Command: command, Who: o.Apply.Who, Started: o.Apply.Now(),
-		MaxFailures: o.MaxFailures, Rollback: o.Rollback, Plan: string(data),
+		MaxFailures: o.MaxFailures, Rollback: o.Rollback,
 	}
 	for _, w := range o.Waves {
 		r.Waves = append(r.Waves, journal.RolloutWave(w))
 	}
-	return r, nil
+	return journal.BeginRollout(s, r, plan, rand.Reader)
 }
 
-// Recorded reads from a record what was planned and under which rules.
-func Recorded(r journal.Rollout) (*planner.Plan, RolloutOptions, error) {
-	p, err := planner.Read([]byte(r.Plan))
+// Recorded reads what is on record of a rollout, "" of the newest: what was planned, and
+// under which rules.
+func Recorded(s journal.Store, name string) (journal.Rollout, *planner.Plan, RolloutOptions, error) {
+	r, plan, err := journal.ReadRollout(s, name)
 	if err != nil {
-		return nil, RolloutOptions{}, fmt.Errorf("the plan of the rollout %s: %w", r.Name, err)
+		return r, nil, RolloutOptions{}, err
+	}
+	p, err := planner.Read(plan)
+	if err != nil {
+		return r, nil, RolloutOptions{}, fmt.Errorf("the plan of the rollout %s: %w", r.Name, err)
 	}
 	if len(p.Tenants) == 0 {
-		return nil, RolloutOptions{}, errors.New("the rollout " + r.Name + " is for no tenant")
+		return r, nil, RolloutOptions{}, errors.New("the rollout " + r.Name + " is for no tenant")
 	}
 	o := RolloutOptions{MaxFailures: r.MaxFailures, Rollback: r.Rollback, Again: true}
 	for _, w := range r.Waves {
 		o.Waves = append(o.Waves, Wave(w))
 	}
 	o.Plan = PlanOptions{Mode: p.Tenants[0].Mode, Force: p.Tenants[0].Forced}
-	return p, o, nil
+	return r, p, o, nil
 }
 
 // Narrow leaves of a plan and its waves what is about the targets.

@@ -18,7 +18,7 @@ import (
 // Dir is a store in a local folder:
 //
 //	runs/<run>/plan.json, journal.jsonl
-//	rollouts/<rollout>.json
+//	rollouts/<rollout>.json, <rollout>.plan.json
 //	locks/<name>.lock, <name>.json
 //	key
 //

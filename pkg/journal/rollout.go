@@ -38,8 +38,8 @@ type Rollout struct {
 	MaxFailures int `json:"max_failures"`
 	// Rollback says what is taken back when more fail: tenant, wave, all or nothing.
 	Rollback string `json:"rollback"`
-	// Plan is the text of the whole plan, byte for byte as it is saved.
-	Plan string `json:"plan"`
+	// PlanDigest covers the bytes of the plan beside the record.
+	PlanDigest string `json:"plan_digest"`
 }
 
 // RolloutWave is some tenants that are changed side by side.
@@ -55,57 +55,62 @@ var rolloutName = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-rollout-[0-9a-f]{8}$`
 // IsRollout reports whether a name is that of a rollout, and not of a run.
 func IsRollout(name string) bool { return rolloutName.MatchString(name) }
 
-// BeginRollout gives r a name and writes its record.
-func BeginRollout(s Store, r Rollout, random io.Reader) (Rollout, error) {
+// BeginRollout gives r a name and writes its record and its plan.
+func BeginRollout(s Store, r Rollout, plan []byte, random io.Reader) (Rollout, error) {
 	var id [nameRandom]byte
 	if _, err := io.ReadFull(random, id[:]); err != nil {
 		return r, fmt.Errorf("naming the rollout: %w", err)
 	}
-	r.Format, r.Name = RolloutFormat, nameOf(r.Started, "rollout", id)
-	return r, SaveRollout(s, r)
+	r.Format, r.Name, r.PlanDigest = RolloutFormat, nameOf(r.Started, "rollout", id), digest(plan)
+	return r, save(s, r, plan)
 }
 
 // SaveRollout replaces the record of a rollout.
-func SaveRollout(s Store, r Rollout) error {
+func SaveRollout(s Store, r Rollout) error { return save(s, r, nil) }
+
+func save(s Store, r Rollout, plan []byte) error {
 	data, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err
 	}
-	if err := s.SaveRollout(r.Name, append(data, '\n')); err != nil {
+	if err := s.SaveRollout(r.Name, append(data, '\n'), plan); err != nil {
 		return fmt.Errorf("writing the record of the rollout %s in %s: %w", r.Name, s.Where(), err)
 	}
 	return nil
 }
 
-// ReadRollout reads the record of a rollout; "" reads the newest. fs.ErrNotExist if
-// there is none.
-func ReadRollout(s Store, name string) (Rollout, error) {
+// ReadRollout reads the record of a rollout and its plan; "" reads the newest.
+// fs.ErrNotExist if there is none.
+func ReadRollout(s Store, name string) (Rollout, []byte, error) {
 	var r Rollout
 	if name == "" {
 		names, err := s.Rollouts()
 		if err != nil {
-			return r, fmt.Errorf("listing the rollouts in %s: %w", s.Where(), err)
+			return r, nil, fmt.Errorf("listing the rollouts in %s: %w", s.Where(), err)
 		}
 		if len(names) == 0 {
-			return r, fmt.Errorf("there is no rollout in %s: %w", s.Where(), fs.ErrNotExist)
+			return r, nil, fmt.Errorf("there is no rollout in %s: %w", s.Where(), fs.ErrNotExist)
 		}
 		name = names[len(names)-1]
 	}
-	data, err := s.Rollout(name)
+	data, plan, err := s.Rollout(name)
 	if err != nil {
-		return r, fmt.Errorf("reading the rollout %s: %w", name, err)
+		return r, nil, fmt.Errorf("reading the rollout %s: %w", name, err)
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("the record of the rollout %s is damaged: %w", name, err)
+		return r, nil, fmt.Errorf("the record of the rollout %s is damaged: %w", name, err)
 	}
 	if r.Format != RolloutFormat {
-		return r, fmt.Errorf("the record of the rollout %s has the form %q; this version of ecplan reads %s", name, r.Format, RolloutFormat)
+		return r, nil, fmt.Errorf("the record of the rollout %s has the form %q; this version of ecplan reads %s", name, r.Format, RolloutFormat)
 	}
-	return r, nil
+	if r.PlanDigest != digest(plan) {
+		return r, nil, fmt.Errorf("the plan of the rollout %s is not the one that it was begun with", name)
+	}
+	return r, plan, nil
 }
 
-// SaveRollout writes a record whole or not at all (on Windows as well as it can).
-func (d *Dir) SaveRollout(name string, data []byte) error {
+// SaveRollout writes plan and record, each whole or not at all (on Windows as well as it can).
+func (d *Dir) SaveRollout(name string, record, plan []byte) error {
 	path, err := d.rollout(name)
 	if err != nil {
 		return err
@@ -113,16 +118,30 @@ func (d *Dir) SaveRollout(name string, data []byte) error {
 	if err := d.folder("rollouts"); err != nil {
 		return err
 	}
-	return maybe.WriteFile(path, data, fileMode)
+	if plan != nil {
+		if err := maybe.WriteFile(path+planSuffix, plan, fileMode); err != nil {
+			return err
+		}
+	}
+	return maybe.WriteFile(path+recordSuffix, record, fileMode)
 }
 
-// Rollout reads a record.
-func (d *Dir) Rollout(name string) ([]byte, error) {
+const (
+	recordSuffix = ".json"
+	planSuffix   = ".plan.json"
+)
+
+// Rollout reads a record and its plan.
+func (d *Dir) Rollout(name string) (record, plan []byte, err error) {
 	path, err := d.rollout(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return os.ReadFile(path) // #nosec G304 -- d.rollout refuses what is no rollout's name
+	if record, err = os.ReadFile(path + recordSuffix); err != nil { // #nosec G304 -- d.rollout refuses what is no rollout's name
+		return nil, nil, err
+	}
+	plan, err = os.ReadFile(path + planSuffix) // #nosec G304 -- as above
+	return record, plan, err
 }
 
 // Rollouts lists the rollouts.
@@ -133,7 +152,7 @@ func (d *Dir) Rollouts() ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if name := strings.TrimSuffix(e.Name(), ".json"); IsRollout(name) {
+		if name := strings.TrimSuffix(e.Name(), recordSuffix); IsRollout(name) {
 			names = append(names, name)
 		}
 	}
@@ -145,5 +164,5 @@ func (d *Dir) rollout(name string) (string, error) {
 	if !IsRollout(name) {
 		return "", fmt.Errorf("%q is no rollout's name: %w", name, fs.ErrNotExist)
 	}
-	return filepath.Join(d.path, "rollouts", name+".json"), nil
+	return filepath.Join(d.path, "rollouts", name), nil
 }

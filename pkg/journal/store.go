@@ -27,10 +27,11 @@ type Store interface {
 	// Plan and Journal read a run's files; fs.ErrNotExist if there is none.
 	Plan(run string) ([]byte, error)
 	Journal(run string) ([]byte, error)
-	// SaveRollout writes the record of a rollout whole, over what was there; Rollout
-	// reads it, fs.ErrNotExist if there is none; Rollouts lists the names, oldest first.
-	SaveRollout(name string, data []byte) error
-	Rollout(name string) ([]byte, error)
+	// SaveRollout writes the record of a rollout whole, over what was there, and before it
+	// the plan, unless that is nil: then it stays. Rollout reads both, fs.ErrNotExist if
+	// there is none; Rollouts lists the names, oldest first.
+	SaveRollout(name string, record, plan []byte) error
+	Rollout(name string) (record, plan []byte, err error)
 	Rollouts() ([]string, error)
 	// Lock makes owner the only holder of name until the returned function is
 	// called or the process ends; a *LockedError tells who holds it.

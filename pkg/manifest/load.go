@@ -16,9 +16,11 @@ import (
 // Set is what the manifests declare, as it is written: nothing is filled in yet. It may
 // be used by several goroutines.
 type Set struct {
-	docs  []*document
-	lost  lost
-	files files
+	docs []*document
+	// tenants are those that docs declare; see Tenants.
+	tenants []TenantInfo
+	lost    lost
+	files   files
 	// used are the variables that documents ask for.
 	used map[string]bool
 	// private are the lines that hold sensitive values, by file.
@@ -36,6 +38,7 @@ func Load(paths []string) (*Set, Diagnostics) {
 		docs, problems := parse(src, &s.lost)
 		s.docs, ds = append(s.docs, docs...), append(ds, problems...)
 	}
+	s.tenants = tenantsOf(s.docs)
 	first := map[string]*document{}
 	for _, d := range s.docs {
 		ds = append(ds, d.check()...)
@@ -239,9 +242,11 @@ type TenantInfo struct {
 }
 
 // Tenants lists the declared tenants, sorted by name.
-func (s *Set) Tenants() []TenantInfo {
+func (s *Set) Tenants() []TenantInfo { return slices.Clone(s.tenants) }
+
+func tenantsOf(docs []*document) []TenantInfo {
 	var out []TenantInfo
-	for _, d := range s.docs {
+	for _, d := range docs {
 		if d.kind != KindTenant || d.name == "" {
 			continue
 		}

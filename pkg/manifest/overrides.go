@@ -141,7 +141,7 @@ func (d *document) versions() map[string]map[string]any {
 // resources are: overrides that pick nobody, and, where there are no tenants, all.
 func (s *Set) checkOverrides() Diagnostics {
 	var ds Diagnostics
-	tenants := s.Tenants()
+	tenants := s.tenants
 	for _, d := range s.docs {
 		os := d.overrides()
 		if len(os) > 0 && !hasOverrides(d.kind) {
@@ -173,7 +173,7 @@ func hasOverrides(kind string) bool { return kind != KindTenant && kind != KindR
 
 // picks reports whether any declared tenant is picked.
 func (s *Set) picks(by Selector) bool {
-	for _, t := range s.Tenants() {
+	for _, t := range s.tenants {
 		if by.Matches(t) {
 			return true
 		}

@@ -92,7 +92,7 @@ func (s *Set) checkRollouts() Diagnostics {
 					Summary: "there are two waves " + quoted(name), Detail: "Give each its own name."})
 			}
 			seen[name] = true
-			if by := selectorOf(m["tenants"]); len(s.Tenants()) > 0 && !s.picks(by) {
+			if by := selectorOf(m["tenants"]); len(s.tenants) > 0 && !s.picks(by) {
 				ds = append(ds, nobody(d, at+".tenants", by))
 			}
 		}

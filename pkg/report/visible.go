@@ -99,10 +99,13 @@ func block(s string, max int) []string {
 	return lines
 }
 
+// escaped is made once: making it costs more than using it.
+var escaped = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // quoted is short in quotation marks: no text can pass for anything but a text.
 func quoted(s string) string {
 	head, rest := cut(s, maxValue)
-	head = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(head)
+	head = escaped.Replace(head)
 	if rest == "" {
 		return `"` + visible(head) + `"`
 	}
