@@ -125,13 +125,14 @@ func Apply(ctx context.Context, o Options) Outcome {
 }
 
 // run is an Apply while it goes on. Only the goroutine of loop touches its fields but
-// the last two; steps work on what they are given and report over a channel.
+// the last three; steps work on what they are given and report over a channel.
 type run struct {
 	Options
 	out     Outcome
 	at      map[string]int            // index in the plan and in out.Steps, by step id
 	outputs map[string]map[string]any // what done steps gave, by step id
 
+	lists  lists
 	events sync.Mutex
 	broken atomic.Bool // a step failed; its report may still be on its way
 }
@@ -222,7 +223,7 @@ func (r *run) take(res report) {
 
 // job makes the work of one step, with its own copy of what earlier steps gave.
 func (r *run) job(s *kind.Step, res StepResult) *job {
-	return &job{Options: &r.Options, step: s, res: res, outputs: maps.Clone(r.outputs), secrets: r.Secrets[s.Address], say: r.say}
+	return &job{Options: &r.Options, step: s, res: res, outputs: maps.Clone(r.outputs), secrets: r.Secrets[s.Address], say: r.say, lists: &r.lists}
 }
 
 func (r *run) say(e Event) {

@@ -22,6 +22,7 @@ type job struct {
 	outputs map[string]map[string]any // of earlier steps, by id
 	secrets map[string]string         // of the step's address, by path
 	say     func(Event)
+	lists   *lists
 
 	mine   map[string]any // what this step's answer gave
 	answer any
@@ -83,7 +84,13 @@ func (j *job) work() error {
 
 // send puts the intent on record, sends the request, and puts its outcome on record.
 func (j *job) send() error {
-	req, in, err := j.prepare()
+	twins, leave, err := j.twins()
+	if err != nil {
+		j.res.Status, j.res.Err = Failed, j.wrap(err)
+		return j.res.Err
+	}
+	defer leave()
+	req, in, err := j.prepare(twins)
 	if err != nil {
 		j.res.Status, j.res.Err = Failed, j.wrap(err)
 		return j.res.Err
@@ -106,7 +113,7 @@ func (j *job) send() error {
 
 // prepare makes the request and its intent. It reads what must be looked at right
 // before, and sends nothing.
-func (j *job) prepare() (tenant.Request, journal.Intent, error) {
+func (j *job) prepare(twins []string) (tenant.Request, journal.Intent, error) {
 	var none tenant.Request
 	body, err := j.fill(j.step.Request.Body, "its body")
 	if err != nil {
@@ -117,10 +124,6 @@ func (j *job) prepare() (tenant.Request, journal.Intent, error) {
 		return none, journal.Intent{}, err
 	}
 	if err := j.guard(); err != nil {
-		return none, journal.Intent{}, err
-	}
-	twins, err := j.twins()
-	if err != nil {
 		return none, journal.Intent{}, err
 	}
 	in := journal.Intent{
@@ -267,28 +270,6 @@ type ChangedError struct {
 
 func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s changed since the plan was made: planned from %v, now %v. Nothing was sent; plan again", e.What, e.Want, e.Have)
-}
-
-// twins lists the ids of the objects that could be mistaken for the one that the
-// step creates.
-func (j *job) twins() ([]string, error) {
-	t := j.step.Twins
-	if t == nil {
-		return nil, nil
-	}
-	where, err := j.fill(t.Where, "the search for objects like the new one")
-	if err != nil {
-		return nil, err
-	}
-	ids, err := j.pick(t.Read, t.Pick, where.(map[string]any))
-	if err != nil {
-		return nil, fmt.Errorf("looking for objects like the new one: %w", err)
-	}
-	out := []string{}
-	for _, id := range ids {
-		out = append(out, fmt.Sprint(id))
-	}
-	return out, nil
 }
 
 // pick reads a collection and takes one member of each item that has the given ones.
