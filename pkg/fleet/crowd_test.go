@@ -28,7 +28,7 @@ type crowd struct {
 	dir   string
 	// writes counts those of all tenants; at dieAt the process dies.
 	writes atomic.Int64
-	dieAt  int64
+	dieAt  atomic.Int64
 }
 
 // crowdDocs take 5 writes on an empty tenant.
@@ -73,7 +73,7 @@ func newCrowd(t testing.TB, waves []int) *crowd {
 			if r.Method == "GET" {
 				return true
 			}
-			if c.writes.Add(1) != c.dieAt {
+			if c.writes.Add(1) != c.dieAt.Load() {
 				return !c.store.dead.Load()
 			}
 			c.store.dead.Store(true)
@@ -123,7 +123,7 @@ func (c *crowd) rollOut(ctx context.Context, o fleet.RolloutOptions) []fleet.Res
 // resume takes the newest rollout up again, as a new process does.
 func (c *crowd) resume() []fleet.Result {
 	c.t.Helper()
-	c.dieAt = 0
+	c.dieAt.Store(0)
 	c.store.dead.Store(false)
 	record, p, o, err := fleet.Recorded(c.store, "")
 	if err != nil {

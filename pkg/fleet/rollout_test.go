@@ -153,7 +153,7 @@ func TestDeathInARollout(t *testing.T) {
 				}
 			}
 		}
-		c.dieAt = int64(rapid.IntRange(1, 5*len(waves)).Draw(rt, "dies at"))
+		c.dieAt.Store(int64(rapid.IntRange(1, 5*len(waves)).Draw(rt, "dies at")))
 		o := waveOptions(waves, -1, manifest.RollbackTenant, rapid.SampledFrom([]string{manifest.CheckNone, manifest.CheckVerify}).Draw(rt, "check"), rapid.SampledFrom([]int{1, 8}).Draw(rt, "side by side"))
 		c.rollOut(context.Background(), o)
 		for _, r := range c.resume() {
