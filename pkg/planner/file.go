@@ -7,13 +7,13 @@ import (
 	"fmt"
 )
 
-// Encode returns the plan as the bytes of a file.
+// Encode returns the plan as the bytes of a file, in which everything can be seen.
 func Encode(p *Plan) ([]byte, error) {
 	data, err := json.MarshalIndent(p, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the plan as JSON: %w", err)
 	}
-	return append(data, '\n'), nil
+	return append(Escape(data), '\n'), nil
 }
 
 // Read reads what Encode wrote. Anything else is an error: another format, a file

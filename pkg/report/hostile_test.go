@@ -147,7 +147,7 @@ func checkVisible(t *testing.T, out string) {
 	}
 	marks := 0
 	for i, r := range out {
-		if r != '\n' && !printable(r) && r != '\ufe0f' {
+		if r != '\n' && !planner.Printable(r) && r != '\ufe0f' {
 			t.Fatalf("%U is written as it is, after %q", r, out[max(0, i-60):i])
 		}
 		if marks++; !unicode.In(r, unicode.Mn) {

@@ -1,11 +1,9 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"unicode/utf16"
 
 	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/pkg/planner"
@@ -34,7 +32,7 @@ func writePlanJSON(w io.Writer, p *planner.Plan) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(visibleJSON(b))
+	_, err = w.Write(b)
 	return err
 }
 
@@ -44,7 +42,7 @@ func Line(w io.Writer, v any) error {
 	if err != nil {
 		return fmt.Errorf("write a line of JSON: %w", err)
 	}
-	_, err = w.Write(append(visibleJSON(b), '\n'))
+	_, err = w.Write(append(planner.Escape(b), '\n'))
 	return err
 }
 
@@ -53,29 +51,6 @@ func writeJSON(w io.Writer, v any) error {
 	if err != nil {
 		return fmt.Errorf("write the report as JSON: %w", err)
 	}
-	_, err = w.Write(append(visibleJSON(b), '\n'))
+	_, err = w.Write(append(planner.Escape(b), '\n'))
 	return err
 }
-
-// visibleJSON escapes what does not print: whoever looks at the file sees everything,
-// and whoever parses it gets the same value.
-func visibleJSON(b []byte) []byte {
-	if !bytes.ContainsFunc(b, hidden) {
-		return b
-	}
-	var out bytes.Buffer
-	for _, r := range string(b) {
-		switch {
-		case !hidden(r):
-			out.WriteRune(r)
-		case r > 0xffff:
-			hi, lo := utf16.EncodeRune(r)
-			fmt.Fprintf(&out, `\u%04x\u%04x`, hi, lo)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, r)
-		}
-	}
-	return out.Bytes()
-}
-
-func hidden(r rune) bool { return (r < ' ' || r > '~') && r != '\n' && !printable(r) }

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
+
+	"github.com/ecplan/ecplan/pkg/planner"
 )
 
 // visible returns s as one line in which everything can be seen: what does not
@@ -31,7 +33,7 @@ func visible(s string) string {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case !printable(r), marks > maxMarks:
+		case !planner.Printable(r), marks > maxMarks:
 			q := strconv.QuoteRuneToASCII(r)
 			b.WriteString(q[1 : len(q)-1])
 		default:
@@ -54,12 +56,6 @@ func plain(s string) bool {
 		}
 	}
 	return true
-}
-
-// printable leaves out what Unicode calls printable but nobody sees.
-func printable(r rune) bool {
-	return unicode.IsPrint(r) && r != '\u2800' && // a braille pattern without dots
-		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // The lengths, in characters, to which texts are cut.
