@@ -49,7 +49,7 @@ type flock struct {
 
 	child  atomic.Pointer[os.Process]
 	writes atomic.Int64
-	killAt int64
+	killAt atomic.Int64
 }
 
 // newFlock starts n tenants, every tenth of them in some trouble.
@@ -78,7 +78,7 @@ func newFlock(t *testing.T, n int) *flock {
 		}
 		sim := auth0sim.Start(t, o)
 		sim.SetHooks(func(r auth0sim.Request) bool {
-			if r.Method == "GET" || f.writes.Add(1) != f.killAt {
+			if r.Method == "GET" || f.writes.Add(1) != f.killAt.Load() {
 				return true
 			}
 			_ = f.child.Load().Kill() // it has no time to notice
@@ -144,11 +144,11 @@ func TestManyTenantsSomeFailingAndADeath(t *testing.T) {
 			for name := range f.ill {
 				before[name] = f.holds(name)
 			}
-			f.killAt = int64(n * 8 * k / 7)
+			f.killAt.Store(int64(n * 8 * k / 7))
 			if code, _, errs := f.ecplan("apply", "--all", "--yes", "--settle", "0s"); code != -1 {
 				t.Fatalf("it was not killed: exit %d\n%s", code, errs)
 			}
-			f.killAt = 0
+			f.killAt.Store(0)
 			code, out, errs := f.ecplan("resume", "--yes", "--settle", "0s", "--format", "json")
 			if code != exitRolledBack {
 				t.Errorf("resume: exit %d\n%s", code, errs)
