@@ -134,14 +134,17 @@ func (v *verifier) bound(r *manifest.Resource, id string) {
 	case len(steps) > 0:
 		c.Result, c.Advice = Fail, adviceApply
 		for _, change := range steps[0].Changes {
-			c.Expected = order(change.After)
+			if names, isList := change.After.([]any); isList {
+				c.Expected = order(names)
+			} else {
+				c.Found, c.Expected = fmt.Sprintf("%s; shown as %v", c.Found, change.Before), fmt.Sprintf("shown as %v", change.After)
+			}
 		}
 	}
 	v.add(c)
 }
 
-func order(v any) string {
-	list, _ := v.([]any)
+func order(list []any) string {
 	var names []string
 	for _, n := range list {
 		names = append(names, fmt.Sprint(n))

@@ -113,7 +113,7 @@ func conformances(domain string) map[string]conformance {
 				"deploy":       {false, true},
 			},
 			not: map[string]string{
-				"name": identity, "trigger": "Auth0 can't change it", "display_name": "it is the binding's", "exclusive": "it is no field of the object",
+				"name": identity, "trigger": "Auth0 can't change it", "display_name": "TestDisplayNameAlone changes it", "exclusive": "it is no field of the object",
 			},
 		},
 		"TenantSettings": {

@@ -39,50 +39,6 @@ func bindingsOf(d Desired, v *View, trigger string) ([]any, bool) {
 	return out, ok
 }
 
-// flow is a trigger's list while it is being changed.
-type flow []map[string]any
-
-func (f flow) index(id any) int {
-	ref, isRef, _ := refOf(id)
-	return slices.IndexFunc(f, func(e map[string]any) bool {
-		r, is, _ := refOf(e["id"])
-		return isRef == is && (isRef && r == ref || !isRef && e["id"] == id)
-	})
-}
-
-func refOf(v any) (string, bool, string) {
-	a, attr, ok := manifest.AsRef(v)
-	return a, ok, attr
-}
-
-func (f flow) named(name string) int {
-	return slices.IndexFunc(f, func(e map[string]any) bool { return e["name"] == name })
-}
-
-func (f flow) list(member string) []any {
-	out := make([]any, len(f))
-	for i, e := range f {
-		out[i] = e[member]
-	}
-	return out
-}
-
-func (f flow) names() []string {
-	out := make([]string, len(f))
-	for i, e := range f {
-		out[i] = fmt.Sprint(e["name"])
-	}
-	return out
-}
-
-func (f flow) tree() []any {
-	out := make([]any, len(f))
-	for i, e := range f {
-		out[i] = e
-	}
-	return out
-}
-
 // bound is one declared Action that has to do with a flow.
 type bound struct {
 	d     Desired
@@ -122,6 +78,11 @@ func bindingSteps(ds []Desired, os []Observed, _ *View) ([]Step, error) {
 
 func triggerSteps(trigger string, ours []bound) ([]Step, error) {
 	var current flow = objects(ours[0].o.Spec["bindings"])
+	for _, b := range ours { // by the names that the manifest gives them, others find them
+		if i := current.index(b.entry["id"]); i >= 0 {
+			current = current.with(i, "name", b.entry["name"])
+		}
+	}
 	final, err := arrange(trigger, current, ours)
 	if err != nil {
 		return nil, err
@@ -151,7 +112,10 @@ func triggerSteps(trigger string, ours []bound) ([]Step, error) {
 		if at := final.index(b.entry["id"]); at >= 0 && next.index(b.entry["id"]) < 0 {
 			next = slices.Insert(next, place(next, final, at), final[at])
 		}
-		if !slices.Equal(next.names(), current.names()) {
+		if next.renames(final, b.entry["id"]) {
+			next = next.with(next.index(b.entry["id"]), "display_name", final.display(b.entry["id"]))
+		}
+		if !next.like(current) || next.renames(current, b.entry["id"]) {
 			move(b, next)
 		}
 	}
@@ -196,7 +160,10 @@ func arrange(trigger string, current flow, ours []bound) (flow, error) {
 	for _, b := range ours {
 		i := list.index(b.entry["id"])
 		entry := b.entry
-		if i >= 0 && text(b.d.Spec, "display_name") == "" {
+		if i >= 0 { // the name that the flow shows stays, unless one is declared
+			if shown := text(b.d.Spec, "display_name"); shown != "" {
+				list = list.with(i, "display_name", shown)
+			}
 			entry = list[i]
 		}
 		position := text(b.rule, "position")
@@ -225,7 +192,7 @@ func arrange(trigger string, current flow, ours []bound) (flow, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Equal(again.names(), list.names()) {
+		if !again.like(list) {
 			return nil, fmt.Errorf("the places that the manifest asks for in %s contradict each other; look at the bind of %s", trigger, b.d.Address())
 		}
 	}
@@ -271,6 +238,8 @@ func bindStep(b bound, trigger string, from, to flow) Step {
 		if b.d.Removing {
 			s.Reason = "the Action is to be deleted"
 		}
+	case from.like(to):
+		s.Reason = "the flow shows the Action under another name"
 	default:
 		s.Reason = "the order of " + trigger + " differs from the manifest"
 	}
@@ -284,10 +253,15 @@ func bindStep(b bound, trigger string, from, to flow) Step {
 	s.Guard = &Guard{What: "the Actions bound to " + trigger + " and their order", Read: bindingsRead(b.d, trigger), Pick: "action.id", Want: from.list("id")}
 	s.Key["trigger"] = trigger
 	s.Before, s.After = map[string]any{"bindings": from.tree()}, map[string]any{"bindings": to.tree()}
-	s.Changes = []Change{{Path: trigger + " bindings", Op: "change", Before: anyList(from.names()), After: anyList(to.names())}}
+	if !from.like(to) {
+		s.Changes = []Change{{Path: trigger + " bindings", Op: "change", Before: anyList(from.names()), After: anyList(to.names())}}
+	}
+	if id := b.entry["id"]; from.renames(to, id) {
+		s.Changes = append(s.Changes, Change{Path: "display_name in " + trigger + " bindings", Op: "change", Before: from.display(id), After: to.display(id)})
+	}
 	var others []string
 	for _, e := range to {
-		if from.index(e["id"]) >= 0 && e["name"] != b.entry["name"] {
+		if from.index(e["id"]) >= 0 && !sameAction(e, b.entry) {
 			others = append(others, fmt.Sprint(e["name"]))
 		}
 	}
@@ -302,23 +276,11 @@ func bindStep(b bound, trigger string, from, to flow) Step {
 		s.Undo = Undo{Effect: Exact, How: "takes the Action out of " + trigger + "; the others stay"}
 	} else {
 		s.Undo = Undo{Effect: Exact, How: "puts the Action back at its place in " + trigger}
+		if from.like(to) {
+			s.Undo.How = "gives the Action its former name in " + trigger + " back"
+		}
 	}
 	return s
-}
-
-// flowNotices tells of the Actions that an Action is bound beside for the first time:
-// they see what it does, and it sees what they did.
-func flowNotices(d Desired, o Observed) []Notice {
-	var current flow = objects(o.Spec["bindings"])
-	if d.Spec["bind"] == nil || len(current) == 0 || o.Exists && current.index(o.ID) >= 0 {
-		return nil
-	}
-	trigger := text(d.Spec, "trigger")
-	return []Notice{{
-		ID: "other-actions", Address: d.Address(), Level: Info,
-		Summary: fmt.Sprintf("%s %s at %s already, in this order: %s", count(len(current), "other Action", "other Actions"), plural(len(current), "runs", "run"), trigger, listed(current.names())),
-		Detail:  "Each of them can deny a login or change a token before or after this one. Look at them once together.",
-	}}
 }
 
 // deleteAction unbinds the Action where it is bound, for Auth0 deletes no bound one,
@@ -384,7 +346,7 @@ func unbindStep(d Desired, o Observed, s Step) (Step, bool) {
 	target := current
 	own := current.index(o.ID)
 	switch {
-	case slices.Equal(current.names(), after.names()):
+	case current.like(after):
 		target = slices.Clone(before)
 		for i, e := range target {
 			if at := current.index(e["id"]); at >= 0 {
@@ -397,7 +359,12 @@ func unbindStep(d Desired, o Observed, s Step) (Step, bool) {
 		at := before.index(o.ID)
 		target = slices.Insert(slices.Clone(current), place(current, before, at), before[at])
 	}
-	if slices.Equal(target.names(), current.names()) {
+	if before.renames(after, o.ID) && current.display(o.ID) == after.display(o.ID) {
+		if at := target.index(o.ID); at >= 0 {
+			target = target.with(at, "display_name", before.display(o.ID))
+		}
+	}
+	if target.like(current) && !target.renames(current, o.ID) {
 		return Step{}, false
 	}
 	trigger := text(s.Key, "trigger")

@@ -285,10 +285,11 @@ func foundAction(s Step, o Observed, _ map[string]SecretRecord) (Finding, bool) 
 	var before, after, now flow = objects(s.Before["bindings"]), objects(s.After["bindings"]), objects(o.Spec["bindings"])
 	f := Finding{Object: o.Object, State: Neither}
 	was, is, has := before.index(o.ID) >= 0, after.index(o.ID) >= 0, now.index(o.ID) >= 0
+	named := func(f flow) bool { return !before.renames(after, o.ID) || !now.renames(f, o.ID) }
 	switch {
-	case reflect.DeepEqual(now.list("id"), before.list("id")), was != is && has == was:
+	case reflect.DeepEqual(now.list("id"), before.list("id")) && named(before), was != is && has == was:
 		f.State = AsBefore
-	case reflect.DeepEqual(now.list("id"), after.list("id")), was != is && has == is:
+	case reflect.DeepEqual(now.list("id"), after.list("id")) && named(after), was != is && has == is:
 		f.State = AsAfter
 	default:
 		f.Otherwise = []Aside{{Path: text(s.Key, "trigger") + " bindings", Before: anyList(before.names()), After: anyList(after.names()), Now: anyList(now.names())}}

@@ -173,6 +173,9 @@ type Undo struct {
 	// Lost says, in a part of a sentence each, what taking back does not bring back
 	// although all else is as before: "name, which was not set, can't be unset".
 	Lost []string `json:"lost,omitempty"`
+	// With is the address of the object with which this one goes for good, as a grant
+	// goes with its client. As long as that is still there, this one can come back.
+	With string `json:"with,omitempty"`
 }
 
 // Notice is a hazard that a reviewer must see.
