@@ -17,8 +17,13 @@ func loadFlags() []cli.Flag {
 			Name: "file", Aliases: []string{"f"}, Value: cli.NewStringSlice("."),
 			Usage: "read manifests from `PATH`, a file or a folder with all below it; may be repeated",
 		},
-		&cli.StringSliceFlag{Name: "var", Usage: "set a variable, as in `NAME=VALUE`; may be repeated"},
+		varFlag(),
 	}
+}
+
+// varFlag sets variables.
+func varFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "var", Usage: "set a variable, as in `NAME=VALUE`; may be repeated"}
 }
 
 // varFlags returns the variables that --var sets.

@@ -64,7 +64,7 @@ func planCommand() *cli.Command {
 				return err
 			}
 			shown := look(c, streams(c).Out)
-			shown.Position = fleet.Positions(ts)
+			shown.Position = fleet.PlacesOf(ts).Of
 			if shown.Format == jsonLines {
 				err = planLine(streams(c).Out, p)
 			} else {

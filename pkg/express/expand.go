@@ -233,20 +233,45 @@ func renamedFrom(r *manifest.Resource, guide any) *manifest.Resource {
 
 // add makes a resource that comes from r.
 func (e *expansion) add(r *manifest.Resource, section, kind, name string, spec map[string]any) *manifest.Resource {
-	positions := map[string]manifest.Position{}
-	for path, p := range r.Positions {
-		if rest, below := strings.CutPrefix(path, section+"."); below {
-			positions[rest] = p
-		}
-	}
 	out := &manifest.Resource{
-		Kind: kind, Name: name, Spec: spec, Secrets: r.Secrets, Pos: r.At(section), Positions: positions, From: r.Address(),
+		Kind: kind, Name: name, Spec: spec, Secrets: r.Secrets, Pos: r.At(section), Positions: places(r, section), From: r.Address(),
 		Meta: manifest.Meta{
 			Labels: r.Meta.Labels, Acknowledge: r.Meta.Acknowledge, PreventDestroy: r.Meta.PreventDestroy,
 			AssumeSecretsUnchanged: r.Meta.AssumeSecretsUnchanged, After: slices.Clone(r.Meta.After),
 		},
 	}
 	e.out = append(e.out, out)
+	return out
+}
+
+// sources are, by section and field, the fields of the composite that a value comes from
+// where the section does not give it; the first that is there counts.
+var sources = map[string]map[string][]string{
+	"api":        {"scopes": {"capabilities"}},
+	"role":       {"name": {"role.existing"}, "permissions": {"role.existing", "api.identifier", "capabilities"}},
+	"oin_client": {"credentials": {"oin_client.public_key"}, "client_metadata." + metadataApp: {"app.client_id", "app.name", "app"}},
+	"grant":      {"scope": {"capabilities"}},
+	"action": {
+		"secrets." + secretLoginURL: {"init_login_url"}, "secrets." + secretLoginURLs: {"init_login_url"},
+		"secrets." + secretIdentifier: {"api.identifier"}, "secrets." + secretDomains: {"home_realm_discovery.organization_metadata"},
+	},
+}
+
+// places returns where a section's resource has its fields from.
+func places(r *manifest.Resource, section string) map[string]manifest.Position {
+	out := map[string]manifest.Position{}
+	for field, from := range sources[section] {
+		for _, path := range slices.Backward(from) {
+			if p, ok := r.Positions[path]; ok {
+				out[field] = p
+			}
+		}
+	}
+	for path, p := range r.Positions {
+		if rest, below := strings.CutPrefix(path, section+"."); below {
+			out[rest] = p
+		}
+	}
 	return out
 }
 
@@ -270,6 +295,11 @@ func (e *expansion) share(r *manifest.Resource, section, kind, name string, spec
 		return there
 	}
 	there.Spec = override(there.Spec, spec)
+	for path, p := range places(r, section) {
+		if _, both := there.Positions[path]; !both && there.Positions != nil {
+			there.Positions[path] = p
+		}
+	}
 	return there
 }
 
@@ -310,6 +340,6 @@ func override(base, over map[string]any) map[string]any {
 
 func (e *expansion) problem(r *manifest.Resource, path, summary, detail string) {
 	e.problems = append(e.problems, manifest.Diagnostic{
-		Severity: manifest.Error, Pos: r.At(path), Address: r.Address(), Path: path, Summary: summary, Detail: detail,
+		Severity: manifest.Error, Pos: r.At(strings.TrimPrefix(path, "spec.")), Address: r.Address(), Path: path, Summary: summary, Detail: detail,
 	})
 }

@@ -232,14 +232,3 @@ func DriftOf(p *planner.Plan) *planner.Plan {
 	out.Seal()
 	return &out
 }
-
-// Positions returns what tells where a resource of a tenant is declared.
-func Positions(ts []*Target) func(tenant, address string) manifest.Position {
-	at := map[string]manifest.Position{}
-	for _, t := range ts {
-		for _, r := range t.Resources {
-			at[t.Tenant.Name+" "+r.Address()] = r.Pos
-		}
-	}
-	return func(tenant, address string) manifest.Position { return at[tenant+" "+address] }
-}

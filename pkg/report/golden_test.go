@@ -86,8 +86,8 @@ func TestDiagnosticsGolden(t *testing.T) {
 
 // TestPositions: with a place for each resource, JUnit and SARIF point at the line.
 func TestPositions(t *testing.T) {
-	at := func(tenant, address string) manifest.Position {
-		return manifest.Position{File: tenant + "/" + address + ".yaml", Line: 7, Column: 3}
+	at := func(tenant, address, path string) manifest.Position {
+		return manifest.Position{File: tenant + "/" + address + ".yaml", Line: 7 + len(path), Column: 3}
 	}
 	for format, ext := range map[string]string{JUnit: "junit.xml", SARIF: "sarif"} {
 		golden(t, "positions."+ext+".golden", []byte(show(t, func(w *bytes.Buffer) error {

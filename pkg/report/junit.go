@@ -87,9 +87,13 @@ func planSuites(p *planner.Plan, o Options) []junitSuite {
 			s.Cases = append(s.Cases, junitCase{Class: s.Name, Name: "plan", Error: &junitFailure{Message: "the tenant could not be planned", Type: "error", Text: text}})
 		}
 		for _, f := range tenantFindings(t, o) {
+			var lines []string
+			for _, g := range f.apart() {
+				lines = append(lines, at(g.pos)+g.detail)
+			}
 			s.Cases = append(s.Cases, junitCase{
 				Class: s.Name, Name: f.address, File: short(f.pos.File, 4*maxName), Line: f.pos.Line,
-				Failure: &junitFailure{Message: f.message, Type: f.rule, Text: at(f.pos) + f.detail},
+				Failure: &junitFailure{Message: f.message, Type: f.rule, Text: strings.Join(lines, "\n")},
 			})
 		}
 		for _, a := range t.Unchanged {

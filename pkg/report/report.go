@@ -49,9 +49,10 @@ type Options struct {
 	Link string
 	// Source returns a manifest's text, so that a diagnostic can show its line; nil shows none.
 	Source func(file string) ([]byte, error)
-	// Position says where a resource is declared, so that JUnit and SARIF can point
-	// at the line; nil, or a zero Position, points nowhere.
-	Position func(tenant, address string) manifest.Position
+	// Position says where the field at path of a resource is declared, or the nearest
+	// thing around it, so that JUnit and SARIF can point at the line; path is that of a
+	// change, or "" for the resource. nil, or a zero Position, points nowhere.
+	Position func(tenant, address, path string) manifest.Position
 }
 
 // MaxComment is the size in bytes under which Markdown stays unless told otherwise.

@@ -81,6 +81,48 @@ type finding struct {
 	address string
 	tenant  string
 	pos     manifest.Position
+	// fields are what differs of a resource, in place of detail.
+	fields []placed
+}
+
+// placed is a field that differs, and where the manifest gives its value.
+type placed struct {
+	text string
+	pos  manifest.Position
+}
+
+// apart splits a finding by the places of its fields: a server shows one place of each.
+func (f finding) apart() []finding {
+	var out []finding
+	for _, x := range f.fields {
+		i := slices.IndexFunc(out, func(g finding) bool { return g.pos.File == x.pos.File && g.pos.Line == x.pos.Line })
+		if i < 0 {
+			i = len(out)
+			g := f
+			g.pos, g.fields = x.pos, nil
+			out = append(out, g)
+		}
+		out[i].fields = append(out[i].fields, x)
+	}
+	if len(out) == 0 {
+		out = []finding{f}
+	}
+	for i := range out {
+		out[i].detail = out[i].fieldList()
+	}
+	return out
+}
+
+// fieldList names the fields, or gives the detail of a finding that has none.
+func (f finding) fieldList() string {
+	if len(f.fields) == 0 {
+		return f.detail
+	}
+	texts := make([]string, len(f.fields))
+	for i, x := range f.fields {
+		texts[i] = x.text
+	}
+	return some(texts, 20)
 }
 
 // findingRules are the kinds of findings, by id.
@@ -117,7 +159,7 @@ func planFindings(p *planner.Plan, o Options) []finding {
 		name := short(t.Tenant, maxName)
 		if t.Error != "" {
 			out = append(out, finding{
-				rule: "no-plan", level: "error", tenant: name, pos: o.position(t.Tenant, "Tenant/"+t.Tenant),
+				rule: "no-plan", level: "error", tenant: name, pos: o.position(t.Tenant, "Tenant/"+t.Tenant, ""),
 				message: name + " could not be planned", detail: strings.Join(block(t.Error, maxDetail), "\n"),
 			})
 		}
@@ -126,7 +168,7 @@ func planFindings(p *planner.Plan, o Options) []finding {
 			if n.Acknowledged == "" && n.Level != kind.Info {
 				out = append(out, finding{
 					rule: "notice", level: map[string]string{kind.Refusal: "error"}[n.Level], tenant: name,
-					address: short(n.Address, maxName), pos: o.position(t.Tenant, n.Address),
+					address: short(n.Address, maxName), pos: o.position(t.Tenant, n.Address, ""),
 					message: name + ": " + short(n.ID, maxName) + ": " + short(n.Summary, maxSentence), detail: strings.Join(block(n.Detail, maxDetail), "\n"),
 				})
 			}
@@ -135,34 +177,37 @@ func planFindings(p *planner.Plan, o Options) []finding {
 	return out
 }
 
-func (o Options) position(tenant, address string) manifest.Position {
+func (o Options) position(tenant, address, path string) manifest.Position {
 	if o.Position == nil {
 		return manifest.Position{}
 	}
-	return o.Position(tenant, address)
+	return o.Position(tenant, address, path)
 }
 
-// tenantFindings makes one finding of each resource that a plan changes.
+// tenantFindings makes one finding of each resource that a plan changes, at the first
+// field that differs.
 func tenantFindings(t *planner.TenantPlan, o Options) []finding {
 	var out []finding
 	for _, steps := range byAddress(t.Steps) {
 		address := steps[0].Address
 		f := finding{
 			rule: "difference", level: "warning", tenant: short(t.Tenant, maxName),
-			address: short(address, maxName), pos: o.position(t.Tenant, address),
+			address: short(address, maxName), pos: o.position(t.Tenant, address, ""),
 		}
-		var reasons, fields []string
+		var reasons []string
 		for _, s := range steps {
 			reasons = append(reasons, short(s.Reason, maxSentence))
 			if s.Cause == kind.Drift || s.Cause == kind.Both {
 				f.rule = "drift"
 			}
 			for _, c := range s.Changes {
-				fields = append(fields, opMark(c.Op)+" "+short(c.Path, maxName))
+				f.fields = append(f.fields, placed{opMark(c.Op) + " " + short(c.Path, maxName), o.position(t.Tenant, address, c.Path)})
 			}
 		}
+		if len(f.fields) > 0 {
+			f.pos = f.fields[0].pos
+		}
 		f.message = fmt.Sprintf("%s on %s: %s (%s)", f.address, f.tenant, actionOf(steps), strings.Join(slices.Compact(reasons), "; "))
-		f.detail = some(fields, 20)
 		out = append(out, f)
 	}
 	return out
@@ -170,25 +215,35 @@ func tenantFindings(t *planner.TenantPlan, o Options) []finding {
 
 func writeSARIF(w io.Writer, fs []finding) error {
 	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "ecplan", Rules: findingRules}}, Results: []sarifResult{}}
-	for _, f := range fs {
-		text := f.message
-		if f.detail != "" {
-			text += "\n" + f.detail
+	for _, whole := range fs {
+		for i, f := range whole.apart() {
+			run.Results = append(run.Results, f.result(i))
 		}
-		r := sarifResult{
-			RuleID: f.rule, Level: cmp.Or(f.level, "warning"), Message: sarifText{text},
-			Fingerprints: map[string]string{"ecplan/v1": planner.Digest([]string{f.rule, f.tenant, f.address, f.message})},
-		}
-		if f.pos.File != "" {
-			p := sarifPhysical{Artifact: sarifArtifact{fileURI(f.pos.File)}}
-			if f.pos.Line > 0 {
-				p.Region = &sarifRegion{f.pos.Line, f.pos.Column}
-			}
-			r.Locations = []sarifLocation{{p}}
-		}
-		run.Results = append(run.Results, r)
 	}
 	return writeJSON(w, sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{run}})
+}
+
+// result writes the ith part of a finding.
+func (f finding) result(i int) sarifResult {
+	text, known := f.message, []string{f.rule, f.tenant, f.address, f.message}
+	if f.detail != "" {
+		text += "\n" + f.detail
+	}
+	if i > 0 {
+		known = append(known, f.fields[0].text)
+	}
+	r := sarifResult{
+		RuleID: f.rule, Level: cmp.Or(f.level, "warning"), Message: sarifText{text},
+		Fingerprints: map[string]string{"ecplan/v1": planner.Digest(known)},
+	}
+	if f.pos.File != "" {
+		p := sarifPhysical{Artifact: sarifArtifact{fileURI(f.pos.File)}}
+		if f.pos.Line > 0 {
+			p.Region = &sarifRegion{f.pos.Line, f.pos.Column}
+		}
+		r.Locations = []sarifLocation{{p}}
+	}
+	return r
 }
 
 // fileURI makes a path a URI reference, relative where the path is.
