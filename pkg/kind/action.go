@@ -47,7 +47,7 @@ func observeAction(d Desired, v *View) (Observed, error) {
 	if d.Meta.RenamedFrom != "" {
 		names = append(names, d.Meta.RenamedFrom)
 	}
-	found, ok, have := findByName(d, v, names, func(n string) Read {
+	found, ok := findByName(v, names, func(n string) Read {
 		r := Read{Path: "actions/actions", List: "actions", Scopes: actions.scopes.Read, For: d.Address()}
 		if !v.Many(d.Kind) {
 			r.Query = url.Values{"actionName": {n}}.Encode()
@@ -85,7 +85,7 @@ func observeAction(d Desired, v *View) (Observed, error) {
 			}
 			spec["trigger_version"] = current
 		}
-		return Observed{Candidates: have, Spec: spec}, nil
+		return Observed{Spec: spec}, nil
 	}
 	a := found[0]
 	spec := map[string]any{

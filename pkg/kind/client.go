@@ -23,7 +23,7 @@ var clients = collectionOf{
 
 func client() *Kind {
 	return &Kind{
-		Name: "Client", Rank: 30, Scopes: clients.scopes, List: clientList(),
+		Name: "Client", Rank: 30, Scopes: clients.scopes, List: clientList(), Line: clientLine,
 		Pin: "client_id", Observe: observeClient, Found: foundClient, Restore: restoreClient, Losses: clientLosses,
 		Steps:   clientSteps,
 		Notices: clientNotices,
@@ -34,12 +34,12 @@ func client() *Kind {
 }
 
 func observeClient(d Desired, v *View) (Observed, error) {
-	found, have, ok, err := findClient(d, v)
+	found, ok, err := findClient(d, v)
 	if !ok || err != nil {
 		return Observed{Pending: !ok}, err
 	}
 	if found == nil {
-		return Observed{Candidates: have}, nil
+		return Observed{}, nil
 	}
 	id := text(found, "client_id")
 	spec := manifest.Clone(found)
@@ -69,33 +69,32 @@ func clientList() Read {
 }
 
 // findClient looks a client up; ok is false while an answer is missing.
-func findClient(d Desired, v *View) (found map[string]any, have []string, ok bool, err error) {
+func findClient(d Desired, v *View) (found map[string]any, ok bool, err error) {
 	id, byID := known(d.Spec, "client_id")
 	if byID && !v.Many(d.Kind) {
 		obj, ok := v.Object(Read{Path: "clients/" + url.PathEscape(id), Scopes: clients.scopes.Read, For: d.Address()})
-		return obj, nil, ok, nil
+		return obj, ok, nil
 	}
 	// The global client, which stands for the tenant, bears a name as well.
 	real := func(c map[string]any) bool { return c["global"] != true }
-	others := func() []string { return candidates(d, v, clientList(), clientLine) }
 	if byID {
 		found, ok := v.Where(clientList(), "client_id", id)
 		if found = filter(found, real); len(found) == 0 {
-			return nil, others(), ok, nil
+			return nil, ok, nil
 		}
-		return found[0], nil, true, nil
+		return found[0], true, nil
 	}
 	name, given := known(d.Spec, "name")
 	if d.Waiting && (!given || len(manifest.Refs(d.Match)) > 0) {
-		return nil, nil, false, nil
+		return nil, false, nil
 	}
 	fits := func(c map[string]any) bool { return real(c) && !contradicts(c, d.Match) }
 	named, ok := v.Where(clientList(), "name", name)
 	if !ok {
-		return nil, nil, false, nil
+		return nil, false, nil
 	}
 	if own := matching(d, v); len(own) == 1 {
-		return own[0], nil, true, nil // whatever its name has become
+		return own[0], true, nil // whatever its name has become
 	}
 	if named = filter(named, fits); len(named) == 0 && d.Meta.RenamedFrom != "" {
 		former, _ := v.Where(clientList(), "name", d.Meta.RenamedFrom)
@@ -122,15 +121,15 @@ func findClient(d Desired, v *View) (found map[string]any, have []string, ok boo
 	}
 	switch len(named) {
 	case 0:
-		return nil, others(), true, nil
+		return nil, true, nil
 	case 1:
-		return named[0], nil, true, nil
+		return named[0], true, nil
 	}
 	lines := make([]string, len(named))
 	for i, c := range named {
 		lines[i] = clientLine(c)
 	}
-	return nil, nil, true, &Ambiguous{
+	return nil, true, &Ambiguous{
 		What: fmt.Sprintf("clients named %q", name), Found: lines,
 		Hint: "Give client_id to say which one is meant. Client names are not unique in Auth0, and ecplan never makes a second one by guessing.",
 	}

@@ -8,34 +8,40 @@ import (
 )
 
 // findByName returns the objects that bear the first of names that anything bears.
-// read makes the question for a name. have are the names that were seen instead, told
-// only of what must exist.
-func findByName(d Desired, v *View, names []string, read func(name string) Read) (found []map[string]any, ok bool, have []string) {
+// read makes the question for a name.
+func findByName(v *View, names []string, read func(name string) Read) (found []map[string]any, ok bool) {
 	for _, name := range names {
 		found, ok := v.Where(read(name), "name", name)
 		if !ok {
-			return nil, false, nil
+			return nil, false
 		}
 		if len(found) > 0 {
-			return found, true, nil
+			return found, true
 		}
 	}
-	return nil, true, candidates(d, v, read(names[0]), func(item map[string]any) string { return text(item, "name") })
+	return nil, true
 }
 
-// candidates lists what a collection holds for the message that says that d must exist
-// and does not; nothing for what may be created.
-func candidates(d Desired, v *View, r Read, line func(map[string]any) string) []string {
-	if !d.Meta.Existing {
-		return nil
+// Others lists what a tenant has of the kind, sorted, for the message that says that one
+// of them must exist and does not; ok is false while the answer is missing.
+func (k *Kind) Others(address string, v *View) (lines []string, ok bool) {
+	if k.List.Path == "" {
+		return nil, true
 	}
-	items, _ := v.Items(r)
-	var out []string
+	r := k.List
+	r.For = address
+	items, ok := v.Items(r)
 	for _, item := range items {
-		out = append(out, line(item))
+		line := text(item, "name")
+		if k.Line != nil {
+			line = k.Line(item)
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	slices.Sort(lines)
+	return slices.Compact(lines), ok
 }
 
 // narrow keeps what fits if anything does: a former choice is never made empty.

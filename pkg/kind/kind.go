@@ -23,6 +23,9 @@ type Kind struct {
 	Scopes Scopes
 	// List reads the whole collection; its zero value says that there is none.
 	List Read
+	// Line, if not nil, tells in a message which of List's objects one is, "" for one that
+	// nobody can mean; without it the name does.
+	Line func(object map[string]any) string
 	// Observe finds d's object on the tenant. What it has to read it asks v for;
 	// while an answer is missing it returns Observed{Pending: true}. An error is a
 	// finding for people: an ambiguous name, an object that must not be touched.
@@ -95,8 +98,6 @@ type Observed struct {
 	// Pending says that answers are missing: ask again when they are there.
 	Pending bool
 	Exists  bool
-	// Candidates are the names of what is there instead, for a message.
-	Candidates []string
 	// ID is what paths name the object by.
 	ID string
 	// Object is Auth0's own object, as read: what references take their values from.

@@ -56,11 +56,11 @@ func observeOrganization(d Desired, v *View) (Observed, error) {
 	if !ok {
 		return Observed{Pending: d.Waiting}, nil
 	}
-	obj, have, ok := findOrganization(d, v, name)
+	obj, ok := findOrganization(d, v, name)
 	if !ok {
 		return Observed{Pending: true}, nil
 	}
-	o := Observed{Exists: obj != nil, Candidates: have, ID: text(obj, "id"), Object: obj, Spec: map[string]any{}}
+	o := Observed{Exists: obj != nil, ID: text(obj, "id"), Object: obj, Spec: map[string]any{}}
 	for _, f := range []string{"name", "display_name", "metadata"} {
 		if obj[f] != nil {
 			o.Spec[f] = obj[f]
@@ -84,27 +84,27 @@ func observeOrganization(d Desired, v *View) (Observed, error) {
 }
 
 // findOrganization looks an organization up under its name, then under its former one.
-func findOrganization(d Desired, v *View, name string) (obj map[string]any, have []string, ok bool) {
+func findOrganization(d Desired, v *View, name string) (obj map[string]any, ok bool) {
 	names := []string{name}
 	if d.Meta.RenamedFrom != "" {
 		names = append(names, d.Meta.RenamedFrom)
 	}
 	if v.Many(d.Kind) {
-		found, ok, have := findByName(d, v, names, func(string) Read {
+		found, ok := findByName(v, names, func(string) Read {
 			return Read{Path: organizations.path, List: "organizations", Scopes: organizations.scopes.Read, For: d.Address()}
 		})
 		if len(found) > 0 {
 			obj = found[0]
 		}
-		return obj, have, ok
+		return obj, ok
 	}
 	for _, n := range names {
 		obj, ok = v.Object(Read{Path: "organizations/name/" + url.PathEscape(n), Scopes: organizations.scopes.Read, For: d.Address()})
 		if !ok || obj != nil {
-			return obj, nil, ok
+			return obj, ok
 		}
 	}
-	return nil, nil, true
+	return nil, true
 }
 
 func organizationSteps(d Desired, o Observed) ([]Step, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ecplan/ecplan/pkg/manifest"
@@ -163,7 +164,7 @@ func findRole(d Desired, v *View, word string, ids map[string]any) (ok bool, err
 	if strings.HasPrefix(word, "rol_") {
 		r, ok := v.Object(Read{Path: "roles/" + url.PathEscape(word), Scopes: roles.scopes.Read, For: d.Address()})
 		if ok && r == nil {
-			return true, fmt.Errorf("the tenant has no role with the id %q", word)
+			return noRole(d, v, "with the id "+strconv.Quote(word), "Write the name of one that is there")
 		}
 		ids[text(r, "name")] = word
 		return ok, nil
@@ -182,7 +183,15 @@ func findRole(d Desired, v *View, word string, ids map[string]any) (ok bool, err
 		ids[word] = manifest.Ref(address, "id")
 		return true, nil
 	}
-	return true, fmt.Errorf("the tenant has no role %q, and the manifests declare none. Declare it, or write the name of one that is there", word)
+	return noRole(d, v, strconv.Quote(word)+", and the manifests declare none", "Declare it, or write the name of one that is there")
+}
+
+func noRole(d Desired, v *View, what, advice string) (ok bool, err error) {
+	have, ok := role().Others(d.Address(), v)
+	if ok {
+		err = fmt.Errorf("the tenant has no role %s. %s: %s", what, advice, listed(have))
+	}
+	return ok, err
 }
 
 // memberSteps adds users and gives them roles, and takes back what runs gave and nobody

@@ -20,6 +20,7 @@ var resourceServers = collectionOf{
 func resourceServer() *Kind {
 	return &Kind{
 		Name: "ResourceServer", Rank: 10, Scopes: resourceServers.scopes, List: resourceServers.all("resource_servers"),
+		Line:    func(api map[string]any) string { return text(api, "identifier") },
 		Observe: observeResourceServer,
 		Steps: func(d Desired, o Observed) ([]Step, error) {
 			if !o.Exists {

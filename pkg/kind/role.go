@@ -22,7 +22,7 @@ var roles = collectionOf{
 
 func role() *Kind {
 	return &Kind{
-		Name: "Role", Rank: 20, Scopes: roles.scopes, List: roles.all("roles"),
+		Name: "Role", Rank: 20, Scopes: roles.scopes, List: roles.all("roles"), Line: roleLine,
 		Observe: observeRole, Losses: roleLosses,
 		Steps: roleSteps,
 		Delete: func(d Desired, o Observed) ([]Step, error) {
@@ -40,13 +40,13 @@ func observeRole(d Desired, v *View) (Observed, error) {
 	if d.Meta.RenamedFrom != "" {
 		names = append(names, d.Meta.RenamedFrom)
 	}
-	found, ok, have := findByName(d, v, names, func(n string) Read { return roleRead(d, v, n) })
+	found, ok := findByName(v, names, func(n string) Read { return roleRead(d, v, n) })
 	if !ok {
 		return Observed{Pending: true}, nil
 	}
 	found = filter(found, func(r map[string]any) bool { return text(r, "type") != "organization" })
 	if len(found) == 0 {
-		return Observed{Candidates: have}, nil
+		return Observed{}, nil
 	}
 	obj := found[0]
 	id := text(obj, "id")
@@ -73,6 +73,14 @@ func roleRead(d Desired, v *View, name string) Read {
 		r.Query = url.Values{"name_filter": {name}}.Encode()
 	}
 	return r
+}
+
+// roleLine passes over the roles of single organizations.
+func roleLine(r map[string]any) string {
+	if text(r, "type") == "organization" {
+		return ""
+	}
+	return text(r, "name")
 }
 
 // permission keeps what identifies a permission; the rest comes from the API.

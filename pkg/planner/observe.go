@@ -123,7 +123,10 @@ func observe(in Input, v *kind.View) []*state {
 			s.losses, _ = s.kind.Losses(s.desired, s.found, v)
 		}
 		if s.err == nil && !s.found.Pending && !s.found.Exists && r.Meta.Existing {
-			s.err = notThere(r, s.found.Candidates)
+			others, ok := s.kind.Others(r.Address(), v)
+			if s.found.Pending = !ok; ok {
+				s.err = notThere(r, others)
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b *state) int { return strings.Compare(a.desired.Address(), b.desired.Address()) })
