@@ -205,3 +205,54 @@ func TestPolicy(t *testing.T) {
 		})
 	}
 }
+
+// TestNewcomersInTheFlow: an Action that others bind or take out stays as it is, and the
+// plan says so until a run has seen it or the manifest acknowledges it.
+func TestNewcomersInTheFlow(t *testing.T) {
+	b := guide(t)
+	told := func() string {
+		var all []string
+		for _, n := range b.plan().Notices {
+			if n.ID == "flow-changed" {
+				all = append(all, n.Address+": "+n.Summary+n.Acknowledged)
+			}
+		}
+		return strings.Join(all, "\n")
+	}
+	bound := func(names ...string) {
+		refs := []any{}
+		for _, n := range names {
+			refs = append(refs, object{"ref": object{"type": "action_name", "value": n}, "display_name": n})
+		}
+		b.call("PATCH", "actions/triggers/post-login/bindings", object{"bindings": refs})
+	}
+	b.apply()
+	if got := told(); got != "" {
+		t.Errorf("right after the run: %s", got)
+	}
+	const own, old = "express_configure_postlogin_action", "add-roles-claim"
+	b.call("POST", "actions/actions", object{"name": "intruder", "code": codeOne, "supported_triggers": []any{object{"id": "post-login", "version": "v3"}}, "deploy": true})
+	bound(old, "intruder", own)
+	if got := told(); !strings.HasPrefix(got, "Action/acme-crm.post-login: ") || !strings.Contains(got, `"intruder" was bound before "`+own+`"`) || strings.Contains(got, old) {
+		t.Errorf("an Action bound before ours: %s", got)
+	}
+	if p := b.plan(); len(p.Steps) > 0 {
+		t.Errorf("the plan would do %s", indent(p.Steps))
+	}
+	if only := planner.DriftOnly(b.plan()); !slices.ContainsFunc(only.Notices, func(n kind.Notice) bool { return n.ID == "flow-changed" }) {
+		t.Error("a report of drift does not tell")
+	}
+	bound(own, "intruder")
+	if got := told(); !strings.Contains(got, `"intruder" was bound after "`+own+`"; "`+old+`" is no longer bound`) {
+		t.Errorf("bound after ours, and another one taken out: %s", got)
+	}
+	b.edit("express.yaml", "metadata:\n", "metadata:\n  acknowledge: {flow-changed: SEC-1}\n")
+	if got := told(); !strings.HasSuffix(got, "SEC-1") {
+		t.Errorf("acknowledged: %s", got)
+	}
+	b.edit("express.yaml", "spec:\n", "spec:\n  api: {token_lifetime: 600}\n")
+	b.apply()
+	if got := told(); got != "" {
+		t.Errorf("after another run: %s", got)
+	}
+}

@@ -153,6 +153,7 @@ func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, e
 		view.Answer(answers)
 	}
 	p, ds := planner.Make(in, view)
+	p.Flows = kind.Flows(t.Resources, view)
 	unfinished, err := t.Unfinished()
 	if err != nil {
 		return planner.TenantPlan{}, err
@@ -208,7 +209,9 @@ func (t *Target) input(ctx context.Context, mode string) (planner.Input, error) 
 		}
 	}
 	removed := in.Remove
-	in.Notices = func(rs []*manifest.Resource, v *kind.View) []kind.Notice { return express.Notices(rs, v, removed) }
+	in.Notices = func(rs []*manifest.Resource, v *kind.View) []kind.Notice {
+		return append(express.Notices(rs, v, removed), kind.Newcomers(rs, v, in.Last.Run, in.Last.Flows)...)
+	}
 	return in, err
 }
 
@@ -221,7 +224,7 @@ func (t *Target) last(runs []*journal.Log) (planner.Last, error) {
 			takenBack[back] = true
 		case !takenBack[l.Header.Run] && l.Outcome() == journal.OutcomeDone:
 			past, err := executor.Load(t.Store, l.Header.Run)
-			return planner.Last{Run: l.Header.Run, Declared: past.Plan.Declared}, err
+			return planner.Last{Run: l.Header.Run, Declared: past.Plan.Declared, Flows: past.Plan.Flows}, err
 		}
 	}
 	return planner.Last{}, nil

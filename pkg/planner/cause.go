@@ -15,6 +15,8 @@ type Last struct {
 	Run string
 	// Declared are the fields that it was made from; see TenantPlan.Declared.
 	Declared map[string]map[string]string
+	// Flows is what it found bound to triggers; see TenantPlan.Flows.
+	Flows map[string][]string
 }
 
 // declared digests the declared fields of the resources, by address and field.

@@ -48,6 +48,9 @@ type TenantPlan struct {
 	// Declared digests the declared fields, by address and field: with it a later plan
 	// tells what the manifest changed from what the tenant did.
 	Declared map[string]map[string]string `json:"declared,omitempty"`
+	// Flows are the names of the Actions bound to the triggers that were read, in their
+	// order: with it a later plan tells whom others bound besides.
+	Flows map[string][]string `json:"flows,omitempty"`
 	// EqualSecrets tells which sensitive values are the same: "address path" of one to
 	// that of the first that is equal to it.
 	EqualSecrets map[string]string `json:"equal_secrets,omitempty"`

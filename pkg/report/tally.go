@@ -70,7 +70,7 @@ func planHeadline(p *planner.Plan, total tally, changed, failed int) string {
 	case failed == all:
 		return "No plan: none of the tenants could be planned. See the errors above."
 	case total.changes() == 0 && tellsDrift(p):
-		out = "No drift. Nothing changed on the tenant since the last run, as far as that is on record."
+		out = "No drift: what the manifests declare is on the tenant as the last run left it, as far as that is on record."
 	case total.changes() == 0:
 		out = "No changes. " + asDeclared(total.same)
 		if all > 1 {
