@@ -5,6 +5,8 @@ package auth0sim
 // accepted for real, is added; nothing is taken away.
 func amend(d *document) {
 	boolean, text := &schema{Type: typeList{"boolean"}}, &schema{Type: typeList{"string"}}
+	// The document describes q in words only.
+	d.Operations["GET /logs"].Params = append(d.Operations["GET /logs"].Params, parameter{Name: "q", In: "query", Schema: text})
 	zero, month := 0.0, 2592000.0
 	add := func(name, property string, s *schema) { d.Schemas[name].Properties[property] = s }
 

@@ -48,7 +48,7 @@ func tooMany() answer {
 }
 
 // encode writes JSON as Node does: without escaping <, > and &. Keys are sorted.
-func encode(v any) []byte { return appendJSON(nil, v) }
+func encode(v any) []byte { return appendJSON(make([]byte, 0, 1024), v) }
 
 // appendJSON is what encoding/json does for the few types that answers are made of,
 // at half the cost; anything else it leaves to encoding/json.

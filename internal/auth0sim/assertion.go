@@ -41,7 +41,12 @@ func badAssertion(why string) *answer {
 // authentication or by form parameters.
 func (c *call) authenticateClient(form map[string]string) (*client, *answer) {
 	if form["client_assertion"] != "" || form["client_assertion_type"] != "" {
-		return c.authenticateByAssertion(form)
+		c.caller = form["client_id"]
+		cl, fail := c.authenticateByAssertion(form)
+		if fail != nil {
+			c.reason = str(fail.body.(obj)["error_description"])
+		}
+		return cl, fail
 	}
 	id, secret := form["client_id"], form["client_secret"]
 	if raw, isBasic := strings.CutPrefix(c.header.Get("Authorization"), "Basic "); isBasic {
@@ -53,6 +58,7 @@ func (c *call) authenticateClient(form map[string]string) (*client, *answer) {
 		// RFC 6749 §2.3.1: both parts are form-encoded.
 		id, secret = unescapedOr(id), unescapedOr(secret)
 	}
+	c.caller = id
 	cl, found := c.t.clients.get(id)
 	// A client with a credential method in use has no secret (facts §3.3).
 	if !found || len(cl.used) > 0 || secret == "" || secret != cl.secret || cl.field("token_endpoint_auth_method") == "none" {
@@ -84,6 +90,7 @@ func (c *call) authenticateByAssertion(form map[string]string) (*client, *answer
 	if err := parsed.UnsafeClaimsWithoutVerification(&seen); err != nil {
 		return nil, badAssertion("The client assertion is malformed")
 	}
+	c.caller = seen.Subject
 	if id := form["client_id"]; id != "" && id != seen.Subject {
 		return nil, badAssertion("The client assertion's subject is not the client_id")
 	}
@@ -133,6 +140,9 @@ func (c *call) checkAssertion(a jwt.Claims, alg string) string {
 		return "The client assertion has no expiration"
 	case !c.now.Before(a.Expiry.Time()):
 		return "The client assertion has expired"
+	case a.IssuedAt != nil && a.Expiry.Time().Sub(a.IssuedAt.Time()) > maxAssertionLife:
+		// https://community.auth0.com/t/…/191217, where the log entry has it
+		return "'exp' claim must specify a time that is no more than 5 minutes after 'iat'"
 	case a.Expiry.Time().Sub(c.now) > maxAssertionLife+assertionSkew:
 		return "The client assertion lives too long"
 	case a.IssuedAt != nil && a.IssuedAt.Time().Sub(c.now) > assertionSkew:

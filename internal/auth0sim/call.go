@@ -18,6 +18,8 @@ type call struct {
 	s      *Server
 	t      *tenant
 	now    time.Time
+	remote string // address
+	method string
 	route  *route
 	path   string // as requested, escaped
 	params map[string]string
@@ -27,6 +29,11 @@ type call struct {
 	body   obj    // the body, if it is an object; never nil once checked
 	items  []any  // the body, if it is an array
 	who    *bearer
+
+	// For the log: who calls, which secret a read shows, what a token request asks for
+	// and why its client is not who it says.
+	caller, secret, reason string
+	form                   map[string]string
 }
 
 // bearer is who calls, as far as the token says.
@@ -52,7 +59,7 @@ func (c *call) admit(contentType string) *answer {
 	if fail != nil {
 		return fail
 	}
-	c.who = who
+	c.who, c.caller = who, who.clientID
 	if r := c.route; r.all && !who.all {
 		if slices.ContainsFunc(r.scopes, func(s string) bool { return !who.scopes[s] }) {
 			a := insufficient("all", r.scopes)

@@ -69,7 +69,11 @@ func (c *call) addSecrets(out obj, cl *client) {
 
 // readableClient applies fields, and refuses fields that the scopes do not open.
 func (c *call) readableClient(cl *client) obj {
-	return c.fields(c.showClient(cl))
+	out := c.fields(c.showClient(cl))
+	if _, shown := out["client_secret"]; shown {
+		c.secret = "client_secret"
+	}
+	return out
 }
 
 func (c *call) unreadable() *answer {
@@ -94,6 +98,10 @@ func (c *call) listClients() answer {
 	if fail := c.unreadable(); fail != nil {
 		return *fail
 	}
+	granted, fail := c.grantQuery()
+	if fail != nil {
+		return *fail
+	}
 	types := map[string]bool{}
 	for _, t := range strings.Split(c.query.Get("app_type"), ",") {
 		types[t] = true
@@ -103,12 +111,58 @@ func (c *call) listClients() answer {
 		if c.query.Get("app_type") != "" && !types[cl.field("app_type")] {
 			return false
 		}
+		if granted != nil && !granted[cl.id] {
+			return false
+		}
 		if id := c.query.Get("external_client_id"); id != "" && cl.field("external_client_id") != id {
 			return false
 		}
 		return is(c.query.Get("is_global"), truth(cl.o["global"])) && is(c.query.Get("is_first_party"), truth(cl.o["is_first_party"]))
 	}, c.readableClient)
 	return c.page(style{key: "clients", checkpoint: true}, items, place)
+}
+
+// grantQuery reads q of GET /clients, which knows two queries, only by checkpoint and
+// without another filter (OAS GET /clients): the clients with a grant that an
+// organization may use, and those with one that any may. nil: there is no q. The texts
+// of its refusals are UNCONFIRMED.
+func (c *call) grantQuery() (map[string]bool, *answer) {
+	if !c.query.Has("q") {
+		return nil, nil
+	}
+	refuse := func(why string) (map[string]bool, *answer) {
+		a := badRequest("invalid_query_string", "%s", why)
+		return nil, &a
+	}
+	for _, other := range []string{"is_global", "is_first_party", "app_type", "external_client_id"} {
+		if c.query.Has(other) {
+			return refuse("The 'q' parameter cannot be used in combination with other filters.")
+		}
+	}
+	if !c.query.Has("take") && !c.query.Has("from") {
+		return refuse("The 'q' parameter requires the 'from' and 'take' paging parameters.")
+	}
+	field, value, _ := strings.Cut(strings.TrimSpace(c.query.Get("q")), ":")
+	value = strings.Trim(value, `"`)
+	var fits func(*grant) bool
+	switch {
+	case field == "client_grant.allow_any_organization" && value == "true":
+		fits = func(g *grant) bool { return truth(g.o["allow_any_organization"]) }
+	case field == "client_grant.organization_id" && value != "" && !strings.ContainsAny(value, " *"):
+		fits = func(g *grant) bool {
+			o, found := c.t.organizations.get(value)
+			return found && slices.Contains(o.grants, g.id)
+		}
+	default:
+		return refuse("The 'q' parameter must be client_grant.organization_id:{organization_id} or client_grant.allow_any_organization:true.")
+	}
+	ids := map[string]bool{}
+	for _, g := range c.t.grants.all {
+		if fits(g) {
+			ids[g.field("client_id")] = true
+		}
+	}
+	return ids, nil
 }
 
 func (c *call) getClient() answer {

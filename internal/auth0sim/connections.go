@@ -25,7 +25,11 @@ func (c *call) showConnection(con *connection) obj {
 // readableConnection applies fields; some show whatever was asked (REC-tf
 // ConnectionClients).
 func (c *call) readableConnection(con *connection) obj {
-	return c.fields(c.showConnection(con), "id", "is_domain_connection", "authentication", "connected_accounts")
+	out := c.fields(c.showConnection(con), "id", "is_domain_connection", "authentication", "connected_accounts")
+	if options, _ := out["options"].(obj); str(options["client_secret"]) != "" {
+		c.secret = "options.client_secret" // its name in a log is UNCONFIRMED
+	}
+	return out
 }
 
 func (c *call) listConnections() answer {
@@ -34,7 +38,7 @@ func (c *call) listConnections() answer {
 		return (len(strategies) == 0 || slices.Contains(strategies, con.field("strategy"))) &&
 			(c.query.Get("name") == "" || con.field("name") == c.query.Get("name"))
 	}, c.readableConnection)
-	return c.page(style{key: "connections", perPage: 100, checkpoint: true, capped: true, links: true}, items, place)
+	return c.page(style{key: "connections", perPage: 100, checkpoint: true, capped: beyondCap, links: true}, items, place)
 }
 
 func (c *call) createConnection() answer {

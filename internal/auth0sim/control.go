@@ -13,6 +13,7 @@ import (
 //	GET    /_sim/faults    the fault rules, a list of strings
 //	PUT    /_sim/faults    replaces them (POST too); DELETE takes them away
 //	GET    /_sim/requests  the requests so far; DELETE forgets them
+//	POST   /_sim/logs      logs an event, as Server.AddLog
 //
 // It asks for no token and is neither logged nor counted.
 func (s *Server) control(w http.ResponseWriter, r *http.Request) {
@@ -61,7 +62,21 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 	case "DELETE /_sim/requests":
 		s.ResetRequests()
 		w.WriteHeader(http.StatusNoContent)
+	case "POST /_sim/logs":
+		var entry obj
+		raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err == nil {
+			err = json.Unmarshal(raw, &entry)
+		}
+		if err == nil {
+			err = s.AddLog(entry)
+		}
+		if err != nil {
+			fail(err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
 	default:
-		reply(http.StatusNotFound, encode(obj{"message": "The simulator's control knows state, reset, faults and requests."}))
+		reply(http.StatusNotFound, encode(obj{"message": "The simulator's control knows state, reset, faults, requests and logs."}))
 	}
 }

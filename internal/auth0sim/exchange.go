@@ -48,7 +48,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.o.KeepBodies {
 		req.Body = raw
 	}
-	c := &call{s: s, t: t, now: began, path: path, query: r.URL.Query(), header: r.Header, raw: raw}
+	c := &call{s: s, t: t, now: began, remote: r.RemoteAddr, method: r.Method, path: path, query: r.URL.Query(), header: r.Header, raw: raw}
 
 	a, committed := answer{}, false
 	switch {
@@ -128,6 +128,9 @@ func (s *Server) run(c *call, req *Request, contentType string) answer {
 	limits := http.Header{}
 	if strings.HasPrefix(c.path, "/api/v2/") || req.Path == "/oauth/token" {
 		if refused := s.limit(c, req, pattern, limits); refused != nil {
+			c.t.mu.RLock()
+			defer c.t.mu.RUnlock()
+			c.log(pattern, *refused)
 			return *refused
 		}
 	}
@@ -143,6 +146,7 @@ func (s *Server) run(c *call, req *Request, contentType string) answer {
 	if a.body != nil {
 		a.encoded = encode(a.body) // while the state is held: answers share it
 	}
+	c.log(pattern, a)
 	if write && a.status < 400 && s.o.StateFile != "" {
 		if err := maybe.WriteFile(s.o.StateFile, c.t.dump(true), 0o600); err != nil {
 			a = failure(http.StatusInternalServerError, "", "The simulator could not keep its state: %v", err)

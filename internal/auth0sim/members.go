@@ -34,7 +34,7 @@ func (c *call) listMembers() answer {
 		items = append(items, c.fields(o))
 	}
 	// REC-tf OrganizationMemberRole: a page that is not empty always names a next one.
-	return c.page(style{key: "members", checkpoint: true, capped: true, alwaysNext: true}, items, nil)
+	return c.page(style{key: "members", checkpoint: true, capped: beyondCap, alwaysNext: true}, items, nil)
 }
 
 func (c *call) addMembers() answer {
@@ -101,7 +101,7 @@ func (c *call) listMemberRoles() answer {
 	if fail != nil {
 		return *fail
 	}
-	return c.page(style{key: "roles", capped: true}, c.memberRoles(g, id), nil)
+	return c.page(style{key: "roles", capped: beyondCap}, c.memberRoles(g, id), nil)
 }
 
 func (c *call) addMemberRoles() answer {

@@ -1,11 +1,9 @@
 package auth0sim
 
 import (
-	"cmp"
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 )
 
 // Limits of A0-LIM, facts §3.8.
@@ -42,17 +40,16 @@ func showOrganization(g *organization) obj {
 
 func (c *call) listOrganizations() answer {
 	items, place := listing(c, c.t.organizations.all, nil, showOrganization)
-	if sort := c.query.Get("sort"); sort != "" {
-		field, direction, _ := strings.Cut(sort, ":")
-		slices.SortStableFunc(items, func(a, b obj) int {
-			n := cmp.Compare(str(a[field]), str(b[field]))
-			if direction == "-1" {
-				n = -n
-			}
-			return n
-		})
+	if by := c.query.Get("sort"); by == "created_at:-1" { // organizations do not show it, and are listed as they were made
+		slices.Reverse(items)
+		place = nil
+	} else if by != "" && by != "created_at:1" {
+		if fail := c.sort(items); fail != nil {
+			return *fail
+		}
+		place = nil
 	}
-	return c.page(style{key: "organizations", checkpoint: true, capped: true}, items, place)
+	return c.page(style{key: "organizations", checkpoint: true, capped: beyondCap}, items, place)
 }
 
 func (c *call) createOrganization() answer {

@@ -1,15 +1,20 @@
 package auth0sim
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
+
+// beyondCap is docs-v2 retrieve-organizations.mdx, by facts §3.0.
+const beyondCap = "Requesting page exceeds the allowed maximum of 1000 records."
 
 // style is how one endpoint lists (facts §3.0 "Paging").
 type style struct {
@@ -19,9 +24,10 @@ type style struct {
 	checkpoint bool   // take and from are known
 	alwaysNext bool   // next even on the last page, unless that is empty
 	always     bool   // checkpoint paging even without take and from
-	capped     bool   // no offsets beyond 1000 records
+	capped     string // what refuses offsets beyond 1000 records; "": they are not
 	links      bool   // a Link header (REC-rb, GET /connections)
 	length     bool   // the envelope also has "length" (REC-tf DataSourceUser)
+	pageTotal  bool   // total is that of the page (log-search-query-syntax, "Pagination")
 }
 
 // page cuts items by the request's paging parameters. Items are either records in
@@ -35,9 +41,8 @@ func (c *call) page(s style, items []obj, place func(i int) int) answer {
 		perPage = 50
 	}
 	page := c.intQuery("page", 0)
-	if s.capped && (page+1)*perPage > 1000 && page > 0 {
-		// docs-v2 retrieve-organizations.mdx, by facts §3.0
-		return badRequest("invalid_paging", "Requesting page exceeds the allowed maximum of 1000 records.")
+	if s.capped != "" && (page+1)*perPage > 1000 && page > 0 {
+		return badRequest("invalid_paging", "%s", s.capped)
 	}
 	start := min(page*perPage, len(items))
 	end := min(start+perPage, len(items))
@@ -45,6 +50,9 @@ func (c *call) page(s style, items []obj, place func(i int) int) answer {
 	var a answer
 	if c.query.Get("include_totals") == "true" {
 		body := obj{s.key: cut, "start": page * perPage, "limit": perPage, "total": len(items)}
+		if s.pageTotal {
+			body["total"] = len(cut)
+		}
 		if s.length {
 			body["length"] = len(cut)
 		}
@@ -209,4 +217,53 @@ func (c *call) intQuery(name string, otherwise int) int {
 		return far
 	}
 	return max(n, 0)
+}
+
+// sort puts items in the order that sort asks for: "field:1" or "field:-1" (OAS GET
+// /users, GET /logs). What lacks the field comes last; that, and the 400 of a sort that
+// can't be read or is of a field that the documents exclude, are UNCONFIRMED.
+func (c *call) sort(items []obj, excluded ...string) *answer {
+	by := c.query.Get("sort")
+	if by == "" {
+		return nil
+	}
+	field, order, _ := strings.Cut(by, ":")
+	top, _, _ := strings.Cut(field, ".")
+	if field == "" || order != "1" && order != "-1" || slices.Contains(excluded, top) {
+		a := badRequest("invalid_query_string", "The 'sort' parameter is invalid: %s.", by)
+		return &a
+	}
+	first := func(o obj) any {
+		if all := leaves(o, field); len(all) > 0 {
+			return all[0]
+		}
+		return nil
+	}
+	slices.SortStableFunc(items, func(a, b obj) int {
+		x, y := first(a), first(b)
+		textX, hasX := textOf(x)
+		textY, hasY := textOf(y)
+		switch {
+		case !hasX || !hasY:
+			return compareBool(hasY, hasX)
+		case order == "-1":
+			x, y, textX, textY = y, x, textY, textX
+		}
+		switch x.(type) {
+		case float64, int:
+			return cmp.Compare(num(x), num(y))
+		}
+		return strings.Compare(textX, textY)
+	})
+	return nil
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }

@@ -230,7 +230,7 @@ func (c *call) listRoleUsers() answer {
 		}
 		return out
 	})
-	return c.page(style{key: "users", checkpoint: true, capped: true}, items, place)
+	return c.page(style{key: "users", checkpoint: true, capped: beyondCap}, items, place)
 }
 
 func (c *call) addRoleUsers() answer {

@@ -136,6 +136,9 @@ var served = map[string]func(*call) answer{
 	"DELETE /users/{id}/permissions": (*call).removeUserPermissions,
 	"GET /users/{id}/organizations":  (*call).listUserOrganizations,
 
+	"GET /logs":      (*call).listLogs,
+	"GET /logs/{id}": (*call).getLog,
+
 	"GET /user-attribute-profiles":                (*call).listAttributeProfiles,
 	"POST /user-attribute-profiles":               (*call).createAttributeProfile,
 	"GET /user-attribute-profiles/{id}":           (*call).getAttributeProfile,

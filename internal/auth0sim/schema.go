@@ -80,9 +80,10 @@ type parameter struct {
 
 // operation is what Auth0's document says of one method and path.
 type operation struct {
-	Scopes []string    `json:"scopes"`
-	Params []parameter `json:"params"`
-	Body   *schema     `json:"body"`
+	Summary string      `json:"summary"`
+	Scopes  []string    `json:"scopes"`
+	Params  []parameter `json:"params"`
+	Body    *schema     `json:"body"`
 }
 
 // document is operations.json as amendments.go amends it.

@@ -28,6 +28,8 @@ type tenant struct {
 	attributes      collection[*profile] // user attribute profiles
 	profiles        collection[*profile] // connection profiles
 
+	log eventLog // guards itself
+
 	signingKey *rsa.PrivateKey      // nil until the first token; then kept with the state
 	usedJTIs   map[string]time.Time // of client assertions, until they expire
 }

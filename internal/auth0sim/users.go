@@ -46,17 +46,70 @@ func (c *call) fillUser(u *user, connection, provider string) {
 	})
 }
 
-func (c *call) listUsers() answer {
-	terms := strings.TrimSpace(c.query.Get("q"))
-	items, place := listing(c, c.t.users.all, func(u *user) bool {
-		if want := c.query.Get("connection"); want != "" {
-			if !slices.ContainsFunc(list(u.o["identities"]), func(x any) bool { return str(object(x)["connection"]) == want }) {
-				return false
+// userSearch is the search of users, version 3 (user-search-query-syntax). Which
+// fields a term without one is looked for in is UNCONFIRMED, but that user_metadata
+// is not among them.
+var userSearch = &dialect{
+	bare:   []string{"email", "name", "given_name", "family_name", "nickname", "username", "user_id", "phone_number"},
+	folded: map[string]bool{"email": true, "name": true, "given_name": true, "family_name": true, "nickname": true},
+	exact:  "user_metadata",
+}
+
+// lookupUser finds the fields of a user that can be searched for.
+func (c *call) lookupUser(u *user) lookup {
+	return func(field string) []any {
+		switch field {
+		case "user_id":
+			return []any{u.id}
+		case "email.domain":
+			if _, domain, isMail := strings.Cut(u.field("email"), "@"); isMail {
+				return []any{domain}
 			}
+			return nil
+		case "organization_id":
+			var ids []any
+			for _, g := range c.t.organizations.all {
+				if slices.Contains(g.members, u.id) {
+					ids = append(ids, g.id)
+				}
+			}
+			return ids
 		}
-		return matchesQuery(u, terms)
-	}, func(u *user) obj { return c.fields(showUser(u)) })
-	return c.page(style{key: "users", capped: true, length: true}, items, place)
+		return leaves(u.o, field)
+	}
+}
+
+func (c *call) listUsers() answer {
+	switch engine := c.query.Get("search_engine"); engine { // OAS GET /users
+	case "v1":
+		return badRequest("invalid_query_string", "You are not allowed to use search_engine=v1.")
+	case "v2":
+		return badRequest("invalid_query_string", "You are not allowed to use search_engine=v2. Use search_engine=v3 instead.")
+	}
+	// "connection" applies to search_engine=v1 alone (OAS GET /users).
+	var keep func(*user) bool
+	if q := strings.TrimSpace(c.query.Get("q")); q != "" {
+		fits, err := userSearch.parseQuery(q)
+		if err != nil {
+			return badQuery(err)
+		}
+		keep = func(u *user) bool { return fits(c.lookupUser(u)) }
+	}
+	items, _ := listing(c, c.t.users.all, keep, showUser)
+	if fail := c.sort(items, "app_metadata", "user_metadata"); fail != nil {
+		return *fail
+	}
+	for i, o := range items {
+		items[i] = c.fields(o)
+	}
+	return c.page(style{
+		key: "users", length: true, capped: "You can only page through the first 1000 records. See https://auth0.com/docs/users/search/v3/view-search-results-by-page#limitation", // OAS GET /users
+	}, items, nil)
+}
+
+// badQuery is the answer to a q that can't be read; code and text are UNCONFIRMED.
+func badQuery(err error) answer {
+	return badRequest("invalid_query_string", "The query is invalid: %v.", err)
 }
 
 // listUsersByEmail answers with a bare array; addresses are compared as they are stored,
@@ -69,30 +122,6 @@ func (c *call) listUsersByEmail() answer {
 		}
 	}
 	return ok(found)
-}
-
-// matchesQuery knows field:value terms joined by AND, with * at an end and quotes:
-// the part of Lucene that clients look users up with.
-func matchesQuery(u *user, q string) bool {
-	if q == "" {
-		return true
-	}
-	for _, term := range strings.Split(q, " AND ") {
-		field, value, found := strings.Cut(strings.TrimSpace(term), ":")
-		if !found {
-			return false
-		}
-		value = strings.Trim(value, `"`)
-		got := u.field(field)
-		if field == "user_id" {
-			got = u.id
-		}
-		prefix, wild := strings.CutSuffix(value, "*")
-		if wild && !strings.HasPrefix(strings.ToLower(got), strings.ToLower(prefix)) || !wild && !strings.EqualFold(got, value) {
-			return false
-		}
-	}
-	return true
 }
 
 // providers of the strategies that users can be created in (OAS POST /users).

@@ -1,6 +1,6 @@
 // Command distill takes from Auth0's OpenAPI document what the simulator checks
-// requests against: for each served operation its scopes, parameters and body
-// schema, and the schemas that those name. It is run by hand when the document
+// requests against: for each served operation its summary, scopes, parameters and
+// body schema, and the schemas that those name. It is run by hand when the document
 // changes:
 //
 //	go run ./internal/auth0sim/distill management-api-oas.json > internal/auth0sim/operations.json
@@ -20,12 +20,12 @@ import (
 var (
 	served = []string{
 		"resource-servers", "roles", "clients", "client-grants", "actions", "tenants", "organizations",
-		"connections", "users", "users-by-email", "connection-profiles", "user-attribute-profiles",
+		"connections", "users", "users-by-email", "connection-profiles", "user-attribute-profiles", "logs",
 	}
 	refused = []string{
 		"/modules", "/directory-provisioning", "/discovery-domains", "/invitations", "/groups", "/cimd/", "/keys",
 		"/authentication-methods", "/authenticators", "/connected-accounts", "/effective-", "/enrollments",
-		"tokensets", "/identities", "/logs", "/multifactor", "/recovery-code", "/revoke-access", "/risk-assessments",
+		"tokensets", "/identities", "}/logs", "/multifactor", "/recovery-code", "/revoke-access", "/risk-assessments",
 		"/refresh-tokens", "/sessions", "/connections/{id}/users",
 	}
 	dropped = map[string]bool{"example": true, "examples": true, "title": true, "deprecated": true, "default": true, "discriminator": true}
@@ -34,9 +34,10 @@ var (
 type object = map[string]any
 
 type operation struct {
-	Scopes []string `json:"scopes"`
-	Params []object `json:"params,omitempty"`
-	Body   any      `json:"body,omitempty"`
+	Summary string   `json:"summary"`
+	Scopes  []string `json:"scopes"`
+	Params  []object `json:"params,omitempty"`
+	Body    any      `json:"body,omitempty"`
 }
 
 func main() {
@@ -72,6 +73,7 @@ func distill(raw []byte) error {
 				continue
 			}
 			var op struct {
+				Summary     string
 				Parameters  []object
 				Security    []map[string][]string
 				RequestBody struct {
@@ -81,7 +83,7 @@ func distill(raw []byte) error {
 			if err := json.Unmarshal(body, &op); err != nil {
 				return fmt.Errorf("%s %s: %w", method, path, err)
 			}
-			out := operation{}
+			out := operation{Summary: op.Summary}
 			for _, s := range op.Security {
 				out.Scopes = append(out.Scopes, s["oAuth2ClientCredentials"]...)
 			}
