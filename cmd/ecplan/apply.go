@@ -134,7 +134,7 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 		}
 		fleet.RefuseStale(parts, now)
 	}
-	return rollOut(c, parts, p, ro, tell)
+	return rollOut(c, set, parts, p, ro, tell)
 }
 
 // stillAllowed is an error if policy or a hazard speaks against the plan as it would be

@@ -109,7 +109,7 @@ func (f *flock) ecplan(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	cmd := &exec.Cmd{
 		Path: self, Dir: f.dir, Stdout: &out, Stderr: &errs,
-		Args: append(append([]string{"ecplan"}, args...), "-f", f.dir, "--store", filepath.Join(f.dir, ".ecplan")),
+		Args: append(append([]string{"ecplan"}, args...), "-f", f.dir, "--store", filepath.Join(f.dir, "the store")),
 		Env:  append(os.Environ(), "ECPLAN_LOCAL_TOKEN=story-token"),
 	}
 	if err := cmd.Start(); err != nil {
@@ -122,6 +122,24 @@ func (f *flock) ecplan(args ...string) (code int, stdout, stderr string) {
 		f.t.Fatal(err)
 	}
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// paste gives a command line of ecplan's to a shell, in another folder than the one that
+// it came from, and returns what it printed.
+func (f *flock) paste(line string) (output string, err error) {
+	f.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	dir := f.t.TempDir()
+	if err := os.Symlink(self, filepath.Join(dir, "ecplan")); err != nil {
+		f.t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", line)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "ECPLAN_LOCAL_TOKEN=story-token", "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // holds is a tenant's state without what can't be made as before: a flag that was absent.
@@ -205,7 +223,7 @@ func (f *flock) judge(tr report.TenantRun, before map[string]any) (done bool) {
 }
 
 // TestInterruptedFleet: a SIGINT lets what is in flight on all tenants finish; what was
-// done is taken back, and resume does it all.
+// done is taken back, and the command at the end of the summary, pasted, does it all.
 func TestInterruptedFleet(t *testing.T) {
 	f := newFlock(t, 4)
 	var once sync.Once
@@ -217,12 +235,14 @@ func TestInterruptedFleet(t *testing.T) {
 			return true
 		}, nil)
 	}
-	code, _, errs := f.ecplan("apply", "--all", "--yes", "--settle", "0s")
+	code, out, errs := f.ecplan("apply", "--all", "--yes", "--settle", "0s")
 	if code != exitRolledBack || !strings.Contains(errs, "nothing new is started") {
 		t.Fatalf("exit %d\n%s", code, errs)
 	}
-	if code, out, errs := f.ecplan("resume", "--yes", "--settle", "0s"); code != exitDone {
-		t.Fatalf("resume: exit %d\n%s\n%s", code, out, errs)
+	_, line, _ := strings.Cut(out, "To go on: ")
+	line, _, _ = strings.Cut(line, "\n")
+	if out, err := f.paste(line + " --yes --settle 0s"); err != nil {
+		t.Fatalf("%s: %v\n%s", line, err, out)
 	}
 	if code, out, _ := f.ecplan("plan", "--detailed-exitcode"); code != exitDone {
 		t.Errorf("something is left to do: exit %d\n%s", code, out)

@@ -42,7 +42,7 @@ func resumeCommand() *cli.Command {
 		Name:      "resume",
 		Usage:     "finish an interrupted run or rollout, by default the last one that is not done",
 		ArgsUsage: "[RUN]",
-		Flags: append(runFlags(),
+		Flags: append(runFlags(), policyFlag(),
 			&cli.IntFlag{Name: "parallel", Value: 4, Usage: "have at most `N` writes in flight"},
 			&cli.BoolFlag{Name: "abandon", Usage: "close the run instead, and leave the tenant as it is"},
 		),

@@ -131,7 +131,7 @@ func some(names []string) string {
 
 // rollOut carries the parts out and reports. Several tenants get a record by which all
 // of them can be resumed.
-func rollOut(c *cli.Context, parts []fleet.Part, p *planner.Plan, ro fleet.RolloutOptions, tell *teller) error {
+func rollOut(c *cli.Context, set *manifest.Set, parts []fleet.Part, p *planner.Plan, ro fleet.RolloutOptions, tell *teller) error {
 	var record journal.Rollout
 	if len(parts) > 1 && steps(p) > 0 {
 		var err error
@@ -139,11 +139,11 @@ func rollOut(c *cli.Context, parts []fleet.Part, p *planner.Plan, ro fleet.Rollo
 			return err
 		}
 	}
-	return carryOut(c, parts, record, ro, tell)
+	return carryOut(c, set, parts, record, ro, tell)
 }
 
 // carryOut runs a rollout, closes its record if it has one, and reports.
-func carryOut(c *cli.Context, parts []fleet.Part, record journal.Rollout, ro fleet.RolloutOptions, tell *teller) error {
+func carryOut(c *cli.Context, set *manifest.Set, parts []fleet.Part, record journal.Rollout, ro fleet.RolloutOptions, tell *teller) error {
 	s := streams(c)
 	soft, hard, stop := interruptible(c.Context, tell.lines)
 	defer stop()
@@ -155,6 +155,7 @@ func carryOut(c *cli.Context, parts []fleet.Part, record journal.Rollout, ro fle
 	worst, left := exitDone, false
 	for i := range ends {
 		tr, code := tenantRun(&ends[i], len(ro.Waves) > 1)
+		tr.Next = leadOn(c, set, &ends[i], record.Name == "")
 		r.Tenants = append(r.Tenants, tr)
 		worst = worse(worst, code)
 		left = left || ends[i].Failed()
@@ -162,7 +163,7 @@ func carryOut(c *cli.Context, parts []fleet.Part, record journal.Rollout, ro fle
 	r.Seconds = time.Since(began).Seconds()
 	if record.Name != "" {
 		if left {
-			r.Next = []string{"ecplan resume " + record.Name}
+			r.Next = []string{again(c, set, "resume", record.Name)}
 		}
 		if soft.Err() == nil {
 			record.Ended = time.Now().UTC()
@@ -216,7 +217,7 @@ func tenantRun(res *fleet.Result, waves bool) (report.TenantRun, int) {
 		tr.Outcome = report.NotBegun
 		return tr, exitError
 	case fleet.StateRolledBack:
-		tr.Outcome, tr.Remains, tr.Next = report.RolledBack, nil, nil
+		tr.Outcome, tr.Remains = report.RolledBack, nil
 		return tr, exitRolledBack
 	case fleet.StateFailed:
 	}
@@ -233,10 +234,23 @@ func stillThere(tr *report.TenantRun, res *fleet.Result) {
 	case res.Back == nil:
 	case len(res.Back.Plan.Steps) > 0 && !res.BackOutcome.OK():
 		tr.Error += "\nTaking it back failed as well: " + res.BackOutcome.Error().Error()
-		tr.Next = append([]string{"ecplan resume " + res.BackOutcome.Run}, tr.Next...)
 	default:
 		tr.Remains = remains(res.Back)
 	}
+}
+
+// leadOn are the commands that finish a tenant's part, or take it back. alone says that
+// there is no rollout to resume, which would do it.
+func leadOn(c *cli.Context, set *manifest.Set, res *fleet.Result, alone bool) []string {
+	switch {
+	case res.State != fleet.StateFailed || res.Outcome.Run == "":
+		return nil
+	case res.BackErr == nil && res.Back != nil && !res.BackOutcome.OK() && res.BackOutcome.Run != "":
+		return []string{again(c, set, "resume", res.BackOutcome.Run)}
+	case res.Back == nil && alone:
+		return []string{again(c, set, "resume", res.Outcome.Run), again(c, set, "rollback", res.Outcome.Run)}
+	}
+	return nil
 }
 
 // resumeRollout takes up a rollout again, on those of its tenants that the command line
@@ -274,10 +288,11 @@ func resumeRollout(c *cli.Context, name string) error {
 	fleet.Narrow(p, &ro, ts)
 	parts := fleet.PastParts(ts, record, p, refused)
 	left := fleet.Left(parts)
-	fmt.Fprintf(s.Err, "The rollout %s has %d of %d tenants left: %s.\n", record.Name, len(left), len(parts), some(left))
 	if len(left) == 0 {
+		fmt.Fprintf(s.Err, "The rollout %s is done on all of these tenants (%d); there is nothing to finish.\n", record.Name, len(parts))
 		return nil
 	}
+	fmt.Fprintf(s.Err, "The rollout %s has %d of %d tenants left: %s.\n", record.Name, len(left), len(parts), some(left))
 	showWaves(s.Err, ro.Waves)
 	if !c.Bool("yes") {
 		if err := confirm(c, "Finish it?"); err != nil {
@@ -290,7 +305,7 @@ func resumeRollout(c *cli.Context, name string) error {
 	}
 	ro.Plan.Policies = policy
 	underWay(c, &ro, by, tell)
-	return carryOut(c, parts, record, ro, tell)
+	return carryOut(c, set, parts, record, ro, tell)
 }
 
 // rolloutToResume says which rollout a resume without a run's name is about: the newest,

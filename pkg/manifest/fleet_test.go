@@ -191,6 +191,11 @@ func TestVariables(t *testing.T) {
 			t.Errorf("%s %v: got %s, want %s", c.tenant, c.vars, got, c.want)
 		}
 	}
+	for name, want := range map[string]bool{"life": true, "secret": false, "unheard": false} {
+		if got := s.Harmless(name); got != want {
+			t.Errorf("%s is harmless: %v, want %v", name, got, want)
+		}
+	}
 	for _, vars := range []map[string]string{nil, {"secret": "hush"}} {
 		tenant, rs, ds := s.Prepare("p", Inputs{Env: environment(map[string]string{"T": "t", "S": "hush"}), Vars: vars})
 		if len(ds) > 0 {

@@ -44,6 +44,26 @@ func (s *Set) variables(t TenantInfo) map[string]variable {
 	return out
 }
 
+// Harmless reports whether the values of a variable may be shown: it is declared, and
+// nowhere as sensitive. Of one that is not declared nobody knows.
+func (s *Set) Harmless(name string) bool {
+	declared := false
+	for _, d := range s.docs {
+		if d.kind != KindVariables {
+			continue
+		}
+		for _, spec := range d.versions() {
+			if m, ok := spec[name].(map[string]any); ok {
+				declared = true
+				if m["sensitive"] == true {
+					return false
+				}
+			}
+		}
+	}
+	return declared
+}
+
 func (d *document) variable(name string, m map[string]any) variable {
 	v := variable{name: name, rule: &schemas.Rule{Types: []string{"string"}}}
 	if t, ok := m["type"].(string); ok {
