@@ -41,6 +41,7 @@ func simCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "fail-build", Usage: "`DEPENDENCY` (NAME or NAME@VERSION) whose builds fail; * fails all"},
 			&cli.StringSliceFlag{Name: "fault", Usage: "a fault `RULE`, several times"},
 			&cli.StringFlag{Name: "list-lag", Usage: "created objects list so much later: a `DURATION`, or a number of listings"},
+			&cli.DurationFlag{Name: "delete-time", Usage: "how long the deletion of a connection takes; its name is taken until then"},
 			&cli.StringFlag{Name: "log", Usage: "append one JSON line a request to `FILE`"},
 			&cli.BoolFlag{Name: "tls", Usage: "serve https"},
 			&cli.StringFlag{Name: "ca-file", Usage: "write the certificate authority of --tls to `FILE`"},
@@ -82,7 +83,7 @@ func simOptions(c *cli.Context) (o auth0sim.Options, done func(), err error) {
 	o = auth0sim.Options{
 		Token: c.String("token"), ClientID: c.String("client-id"), ClientSecret: c.String("client-secret"),
 		Domain: c.String("domain"), Random: c.Int64("random"), Latency: c.Duration("latency"), RateLimit: c.String("rate-limit"),
-		RetryAfter: c.Bool("retry-after"), BuildTime: c.Duration("build-time"), FailBuilds: c.StringSlice("fail-build"),
+		RetryAfter: c.Bool("retry-after"), BuildTime: c.Duration("build-time"), DeleteTime: c.Duration("delete-time"), FailBuilds: c.StringSlice("fail-build"),
 		Faults: c.StringSlice("fault"), TLS: c.Bool("tls"), Control: c.Bool("control"),
 	}
 	if c.IsSet("token-scopes") {

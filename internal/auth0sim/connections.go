@@ -41,11 +41,20 @@ func (c *call) listConnections() answer {
 	return c.page(style{key: "connections", perPage: 100, checkpoint: true, capped: beyondCap, links: true}, items, place)
 }
 
+// connectionConflict has the texts of facts §3.0 and the code of deploy-cli #221, which
+// shows the first; that the second has it too is UNCONFIRMED.
+func connectionConflict(message string) answer {
+	return failure(http.StatusConflict, "connection_conflict", "%s", message)
+}
+
 func (c *call) createConnection() answer {
 	o := c.body
 	name := str(o["name"])
 	if _, taken := c.t.connections.find(func(x *connection) bool { return x.field("name") == name }); taken {
-		return failure(http.StatusConflict, "", "A connection with the same name already exists") // facts §3.0; code UNCONFIRMED
+		return connectionConflict("A connection with the same name already exists")
+	}
+	if until, going := c.t.deleting[name]; going && c.now.Before(until) {
+		return connectionConflict("A connection with the same name is being deleted, try again later")
 	}
 	if len(c.t.connections.all) >= c.s.entities().connections {
 		return tooMany()
@@ -155,10 +164,22 @@ func (c *call) updateConnection() answer {
 	return ok(c.showConnection(con))
 }
 
-// deleteConnection is 202 with a time first, 204 when it is gone (facts §3.0).
+// deleteConnection is 202 with a time first, 204 when it is gone (facts §3.0). Its name
+// stays taken while the deletion takes time (Options.DeleteTime); that it can't be read
+// any more meanwhile is UNCONFIRMED.
 func (c *call) deleteConnection() answer {
-	if !c.t.connections.remove(c.params["id"]) {
+	con, found := c.t.connections.get(c.params["id"])
+	if !found {
 		return noContent()
+	}
+	c.t.connections.remove(con.id)
+	for name, until := range c.t.deleting {
+		if !c.now.Before(until) {
+			delete(c.t.deleting, name)
+		}
+	}
+	if c.s.o.DeleteTime > 0 {
+		c.t.deleting[con.field("name")] = c.now.Add(c.s.o.DeleteTime)
 	}
 	for _, g := range c.t.organizations.all {
 		g.connections = slices.DeleteFunc(g.connections, func(x obj) bool { return x["connection_id"] == c.params["id"] })

@@ -49,6 +49,9 @@ type Options struct {
 	// that time, or not in that many first listings. It can be read by id at once.
 	ListLag      time.Duration
 	ListLagReads int
+	// DeleteTime is how long the deletion of a connection takes: until it is over, its
+	// name is taken (409).
+	DeleteTime time.Duration
 	// Faults are rules of the grammar in faults.go.
 	Faults []string
 

@@ -62,7 +62,7 @@ func (t *tenant) load(raw []byte, now time.Time) (err error) {
 // checkNames refuses what no seed has, so that a misspelt collection is not lost.
 func (l *loader) checkNames() error {
 	known := strings.Fields(`complete domain tenant resource_servers roles clients client_grants actions bindings organizations connections
- users user_attribute_profiles connection_profiles drawn used_assertions signing_key`)
+ users user_attribute_profiles connection_profiles drawn used_assertions deleting signing_key`)
 	for _, k := range sortedKeys(l.state) {
 		if !slices.Contains(known, k) {
 			return fmt.Errorf("%q is no part of a state; there are: %s", k, strings.Join(known, ", "))
@@ -314,10 +314,11 @@ func addOnce(all []string, x string) []string {
 // rest reads what a kept state has beside the objects.
 func (l *loader) rest() error {
 	l.t.draw.drawn = max(l.t.draw.drawn, uint64(num(l.state["drawn"])))
-	used, _ := l.state["used_assertions"].(obj)
-	for id, until := range used {
-		if at, err := time.Parse(time.RFC3339Nano, str(until)); err == nil {
-			l.t.usedJTIs[id] = at
+	for name, times := range map[string]map[string]time.Time{"used_assertions": l.t.usedJTIs, "deleting": l.t.deleting} {
+		for key, until := range object(l.state[name]) {
+			if at, err := time.Parse(time.RFC3339Nano, str(until)); err == nil {
+				times[key] = at
+			}
 		}
 	}
 	if block, _ := pem.Decode([]byte(str(l.state["signing_key"]))); block != nil {

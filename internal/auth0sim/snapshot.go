@@ -109,11 +109,13 @@ func (t *tenant) dump(whole bool) []byte {
 	}
 	if whole {
 		state["drawn"] = t.draw.drawn
-		used := obj{}
-		for id, until := range t.usedJTIs {
-			used[id] = until.Format(time.RFC3339Nano)
+		for name, times := range map[string]map[string]time.Time{"used_assertions": t.usedJTIs, "deleting": t.deleting} {
+			kept := obj{}
+			for key, until := range times {
+				kept[key] = until.Format(time.RFC3339Nano)
+			}
+			state[name] = kept
 		}
-		state["used_assertions"] = used
 		if t.signingKey != nil {
 			state["signing_key"] = string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(t.signingKey)}))
 		}

@@ -32,6 +32,7 @@ type tenant struct {
 
 	signingKey *rsa.PrivateKey      // nil until the first token; then kept with the state
 	usedJTIs   map[string]time.Time // of client assertions, until they expire
+	deleting   map[string]time.Time // names of connections whose deletion takes until then
 }
 
 type (
@@ -90,7 +91,7 @@ func (t *tenant) managementAPI() string { return t.issuer() + "api/v2/" }
 func newTenant(domain string, random int64) *tenant {
 	t := &tenant{
 		domain: domain, draw: drawer{seed: random}, bindings: map[string][]*binding{},
-		settings: defaultSettings(), usedJTIs: map[string]time.Time{},
+		settings: defaultSettings(), usedJTIs: map[string]time.Time{}, deleting: map[string]time.Time{},
 	}
 	t.resourceServers.add(&resourceServer{record{id: t.draw.hex24(), o: obj{
 		// REC-tf ResourceServerAuth0APIManagementImport #0

@@ -159,6 +159,26 @@ func TestListLag(t *testing.T) {
 	}
 }
 
+// TestDeleteTime: the name of a connection is taken until its deletion is over, after a
+// kill too.
+func TestDeleteTime(t *testing.T) {
+	now := time.Now()
+	o := auth0sim.Options{DeleteTime: time.Minute, StateFile: filepath.Join(t.TempDir(), "state.json"), Now: func() time.Time { return now }}
+	s := newTenant(t, o)
+	con := obj{"name": "okta-acme", "strategy": "okta", "options": obj{"domain": "acme.okta.com"}}
+	id := s.post("/connections", con)["id"].(string)
+	s.refused("POST", "/connections", con, 409, "connection_conflict", "A connection with the same name already exists")
+	s.send("DELETE", "/connections/"+id, nil, 202)
+	s.send("GET", "/connections/"+id, nil, 404)
+	s.send("DELETE", "/connections/"+id, nil, 204)
+	now = now.Add(59 * time.Second)
+	s = newTenant(t, o)
+	s.refused("POST", "/connections", con, 409, "connection_conflict", "A connection with the same name is being deleted, try again later")
+	s.post("/connections", obj{"name": "other", "strategy": "okta", "options": obj{"domain": "acme.okta.com"}})
+	now = now.Add(time.Second)
+	s.post("/connections", con)
+}
+
 func TestState(t *testing.T) {
 	s := newTenant(t, auth0sim.Options{})
 	client, action := guide(s)
