@@ -154,6 +154,36 @@ func TestNotices(t *testing.T) {
 	if found == 0 {
 		t.Error("no notice was found, so this test looks for the wrong thing")
 	}
+	var explained []string // all that a manifest can acknowledge; a policy's it can't
+	for _, m := range regexp.MustCompile(`(?m)^## (.*)$`).FindAllSubmatch(page, -1) {
+		for id := range strings.SplitSeq(string(m[1]), ", ") {
+			if !strings.HasPrefix(id, "policy/") {
+				explained = append(explained, id)
+			}
+		}
+	}
+	text, err := json.Marshal(schemas.Tree(schemas.Document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Defs struct {
+			Metadata struct {
+				Properties struct {
+					Acknowledge struct {
+						PropertyNames struct{ Enum []string }
+					}
+				}
+			}
+		} `json:"$defs"`
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(explained)
+	if diff := cmp.Diff(explained, schema.Defs.Metadata.Properties.Acknowledge.PropertyNames.Enum); diff != "" {
+		t.Errorf("docs/notices.md explains other notices than manifests can acknowledge (- page, + schema):\n%s", diff)
+	}
 }
 
 // TestLinks follows the links between the project's pages.

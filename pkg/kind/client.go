@@ -28,7 +28,7 @@ func client() *Kind {
 		Steps:   clientSteps,
 		Notices: clientNotices,
 		Delete: func(d Desired, o Observed) ([]Step, error) {
-			return []Step{clients.deleteStep(d, o, Undo{Effect: None, How: "the client's id, secret and keys are gone for good"})}, nil
+			return []Step{deleteClient(d, o)}, nil
 		},
 	}
 }
@@ -159,6 +159,15 @@ func clientLine(c map[string]any) string {
 		t = "no type"
 	}
 	return fmt.Sprintf("%q (client_id %s, %s)", text(c, "name"), text(c, "client_id"), t)
+}
+
+func deleteClient(d Desired, o Observed) Step {
+	s := clients.deleteStep(d, o, Undo{Effect: None, How: "the client's id, secret and keys are gone for good"})
+	s.Changes = removed(d.Kind, without(s.Before, "credentials"))
+	for _, c := range objects(s.Before["credentials"]) {
+		s.Changes = append(s.Changes, Change{Path: "credentials[" + text(c, "name") + "]", Op: "remove", Before: shownCredential(c, text(c, "kid"))})
+	}
+	return s
 }
 
 // attachedIDs lists the credentials that a client signs in with. GET gives their

@@ -43,7 +43,7 @@ func clientGrant() *Kind {
 		Delete: func(d Desired, o Observed) ([]Step, error) {
 			return []Step{clientGrants.deleteStep(d, o, Undo{Effect: NewID, How: "creates the grant again, under another id"})}, nil
 		},
-		Notices: widenedGrant,
+		Notices: func(d Desired, o Observed) []Notice { return append(widenedGrant(d, o), narrowedGrant(d, o)...) },
 	}
 }
 
@@ -103,5 +103,30 @@ func widenedGrant(d Desired, o Observed) []Notice {
 		ID: "grant-widened", Address: d.Address(), Level: Warn,
 		Summary: "The grant on " + text(o.Spec, "audience") + " gets more scopes: " + strings.Join(more, ", "),
 		Detail:  "Whoever holds the client's key can use them from then on. Check that each is needed.",
+	}}
+}
+
+// narrowedGrant tells of scopes that a grant loses.
+func narrowedGrant(d Desired, o Observed) []Notice {
+	want, declared := d.Spec["scope"].([]any)
+	if !o.Exists || !declared || d.Removing {
+		return nil
+	}
+	var less []string
+	for _, s := range listOf(o.Spec["scope"]) {
+		if name, ok := s.(string); ok && !slices.Contains(want, s) {
+			less = append(less, name)
+		}
+	}
+	if o.Spec["allow_all_scopes"] == true {
+		less = []string{"every scope of the API that the manifest does not list"}
+	}
+	if len(less) == 0 {
+		return nil
+	}
+	return []Notice{{
+		ID: "grant-narrowed", Address: d.Address(), Level: Info,
+		Summary: "The grant on " + text(o.Spec, "audience") + " loses scopes: " + strings.Join(less, ", "),
+		Detail:  "Requests that need them are refused from then on. Tokens that were issued before keep them until they end.",
 	}}
 }

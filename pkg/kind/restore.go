@@ -20,7 +20,7 @@ func restoreClient(d Desired, o Observed, done []Step) ([]Step, error) {
 		s := done[i]
 		switch {
 		case s.Part == "" && s.Action == Create:
-			return []Step{clients.deleteStep(d, o, Undo{Effect: None, How: "the client's id, secret and keys are gone for good"})}, nil
+			return []Step{deleteClient(d, o)}, nil
 		case s.Part == "":
 			plain := d
 			plain.Spec = without(d.Spec, "credentials")

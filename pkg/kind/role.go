@@ -1,7 +1,9 @@
 package kind
 
 import (
+	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/schemas"
@@ -24,7 +26,7 @@ func role() *Kind {
 	return &Kind{
 		Name: "Role", Rank: 20, Scopes: roles.scopes, List: roles.all("roles"), Line: roleLine,
 		Observe: observeRole, Losses: roleLosses,
-		Steps: roleSteps,
+		Steps: roleSteps, Notices: narrowedRole,
 		Delete: func(d Desired, o Observed) ([]Step, error) {
 			return []Step{roles.deleteStep(d, o, Undo{Effect: NewID, How: "creates the role again, under another id and without its members"})}, nil
 		},
@@ -95,7 +97,7 @@ func roleSteps(d Desired, o Observed) ([]Step, error) {
 	} else if diff := compare(d, o); len(diff.changes) > 0 {
 		steps = append(steps, roles.updateStep(d, o, diff, roles.path, o.ID))
 	}
-	diff := compareFields(permissionRules(), map[string]any{"permissions": d.Spec["permissions"], "exclusive": d.Spec["exclusive"]}, o.Spec, d.Record.Merged, false)
+	diff := comparePermissions(d, o)
 	if len(diff.changes) == 0 {
 		return steps, nil
 	}
@@ -137,6 +139,31 @@ func roleSteps(d Desired, o Observed) ([]Step, error) {
 	write("permissions", "POST", after, before, true)
 	write("permissions-removed", "DELETE", before, after, false)
 	return steps, nil
+}
+
+func comparePermissions(d Desired, o Observed) difference {
+	return compareFields(permissionRules(), map[string]any{"permissions": d.Spec["permissions"], "exclusive": d.Spec["exclusive"]}, o.Spec, d.Record.Merged, false)
+}
+
+// narrowedRole tells of permissions that a role, and all who hold it, lose.
+func narrowedRole(d Desired, o Observed) []Notice {
+	if !o.Exists || d.Removing {
+		return nil
+	}
+	var less []string
+	for _, c := range comparePermissions(d, o).changes {
+		if c.Op == "remove" {
+			less = append(less, strings.TrimSuffix(strings.TrimPrefix(c.Path, "permissions["), "]"))
+		}
+	}
+	if len(less) == 0 {
+		return nil
+	}
+	return []Notice{{
+		ID: "role-narrowed", Address: d.Address(), Level: Info,
+		Summary: fmt.Sprintf("The role %s loses permissions: %s", text(o.Spec, "name"), strings.Join(less, ", ")),
+		Detail:  "Everybody who holds the role loses them. Tokens that were issued before keep them until they end.",
+	}}
 }
 
 // permissionRules are the compare rules of the part of a role that has requests of its own.

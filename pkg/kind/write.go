@@ -176,9 +176,13 @@ func added(kindName string, spec map[string]any) []Change {
 	})
 }
 
-// removed lists the fields of an object that goes.
+// removed lists the fields of an object that goes. Of a value that can't be read back
+// there is nothing to show but its name.
 func removed(kindName string, spec map[string]any) []Change {
 	return leaves(schemas.Rules(kindName), "", spec, func(path string, rule *schemas.Rule, v any) Change {
+		if rule.WriteOnly {
+			return Change{Path: path, Op: "remove", Sensitive: true}
+		}
 		return Change{Path: path, Op: "remove", Before: v, Code: rule.Text, Set: rule.Set}
 	})
 }

@@ -42,6 +42,7 @@ func Load(paths []string) (*Set, Diagnostics) {
 	first := map[string]*document{}
 	for _, d := range s.docs {
 		ds = append(ds, d.check()...)
+		ds = append(ds, d.checkLiterals()...)
 		s.hide(d)
 		s.note(d)
 		a := d.address()

@@ -29,6 +29,11 @@ func (s *subject) describe(f fault, ds *Diagnostics) {
 	case "type":
 		say(typeFault(field, f))
 	case "enum", "const":
+		if f.isName {
+			allowed := stringsOf(f.schema["enum"])
+			say(field+" "+says, sentences(didYouMean(f.name, allowed), listing("There are", allowed)))
+			return
+		}
 		say(s.enumFault(field, f))
 	case "minLength":
 		if length(f.value) == 0 && !f.isName {

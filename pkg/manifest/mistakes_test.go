@@ -83,8 +83,8 @@ func TestMistakes(t *testing.T) {
 		{"twice in a list", client("name: c\ngrant_types: [a, b, a]"), []string{`6:16 spec.grant_types lists something twice |…`}},
 		{"too many keys", client("name: c\nclient_metadata: {" + many(11, "k%d: v") + "}"), []string{`6:20 spec.client_metadata has too many entries | It has 11; at most 10 are allowed.`}},
 		{"long metadata", client("name: c\nclient_metadata: {k: " + strings.Repeat("x", 256) + "}"), []string{`6:24 spec.client_metadata.k is too long |…at most 255…`}},
-		{"31 secrets", action("secrets: {" + many(31, "s%d: v") + "}"), []string{`8:12 spec.secrets has too many entries | It has 31; at most 30 are allowed.`}},
-		{"long secret name", action("secrets: {" + strings.Repeat("n", 129) + ": v}"), []string{`8:13 the name "nnn…" is too long | It has 129 characters; at most 128 are allowed.`}},
+		{"31 secrets", action("secrets: {" + many(31, "s%d: '${env.V}'") + "}"), []string{`8:12 spec.secrets has too many entries | It has 31; at most 30 are allowed.`}},
+		{"long secret name", action("secrets: {" + strings.Repeat("n", 129) + ": '${env.V}'}"), []string{`8:13 the name "nnn…" is too long | It has 129 characters; at most 128 are allowed.`}},
 		{"11 packages", action("dependencies: {" + many(11, "p%d: '1'") + "}"), []string{`8:17 spec.dependencies has too many entries |…`}},
 		{"version as number", action("dependencies: {lodash: 4.17}"), []string{`8:26 spec.dependencies.lodash must be text, not a number | Put it in quotes: "4.17".`}},
 		{
@@ -109,6 +109,17 @@ func TestMistakes(t *testing.T) {
 		{"prompt needs conformance", client("name: c\norganization_require_behavior: post_login_prompt"), []string{`4:1 the Client needs oidc_conformant: true…`}},
 		{"prompt and no conformance", client("client_id: c\noidc_conformant: false\norganization_require_behavior: post_login_prompt"), []string{`6:20 the Client needs oidc_conformant: true…`}},
 		{"all scopes and some", doc("ClientGrant", "x", "client_id: a\naudience: b\nallow_all_scopes: true\nscope: [a]"), []string{`4:1 the ClientGrant must not list scope together with allow_all_scopes: true |…`}},
+		{"literal secret of an Action", action("secrets: {TOKEN: hunter2, FINE: '${env.X}', ALSO: {env: Y}}"), []string{`8:20 spec.secrets.TOKEN is written into the manifest |…${env.NAME}…literal-secret…`}},
+		{
+			"literal secret of a composite", doc("ExpressConfiguration", "x", "app: {client_id: a}\ninit_login_url: https://a.example\naction: {secrets: {TOKEN: hunter2}}"),
+			[]string{`7:29 spec.action.secrets.TOKEN is written into the manifest |…`},
+		},
+		{"literal that is no secret", strings.Replace(action("secrets: {URL: hunter2}"), "name: x", "name: x, acknowledge: {literal-secret: an address}", 1), nil},
+		{"unknown runtime", action("runtime: node99"), []string{`8:12 spec.runtime can't be "node99" |…Allowed are: node12, node16, node18, node18-actions, node22.`}},
+		{
+			"unknown notice", strings.Replace(client("name: c"), "name: x", "name: x, acknowledge: {grant-widend: why}", 1),
+			[]string{`3:35 the name "grant-widend" is no notice that a plan can give | Did you mean "grant-widened"? There are: app-without-organizations,…`},
+		},
 		{"bind twice", action("bind: {before: a, after: b}"), []string{`8:9 spec.bind must say at most one of position, before and after |…`}},
 		{"bind a draft", action("deploy: false\nbind: {position: last}"), []string{`4:1 the Action must not set bind together with deploy: false;…`}},
 		{"app twice", doc("ExpressConfiguration", "x", "app: {client_id: a, name: b}\ninit_login_url: https://a.example"), []string{`5:8 spec.app must name the application by client_id or by name, and not by both |…`}},

@@ -80,7 +80,7 @@ metadata:
   name: api
   labels: {team: id}
   renamed_from: old
-  acknowledge: {widened-grant: "we want it"}
+  acknowledge: {grant-widened: "we want it"}
   prevent_destroy: true
   existing: true
   assume_secrets: unchanged
@@ -136,7 +136,7 @@ spec:
 	if !maps.Equal(api.Spec, want) {
 		t.Errorf("spec is %v, want %v", api.Spec, want)
 	}
-	if m := api.Meta; m.RenamedFrom != "old" || m.Labels["team"] != "id" || m.Acknowledge["widened-grant"] != "we want it" ||
+	if m := api.Meta; m.RenamedFrom != "old" || m.Labels["team"] != "id" || m.Acknowledge["grant-widened"] != "we want it" ||
 		!m.PreventDestroy || !m.Existing || !m.AssumeSecretsUnchanged {
 		t.Errorf("metadata are %+v", m)
 	}
