@@ -27,7 +27,8 @@ type Rule struct {
 	// WriteOnly values can't be read back (x-ecplan-write-only).
 	WriteOnly bool
 	// Ref is the kind and attribute that the value usually refers to: "Client.client_id"
-	// (x-ecplan-ref).
+	// (x-ecplan-ref). Fields that only plans and records have, such as the role of one
+	// membership, are told beside the properties (x-ecplan-refs).
 	Ref string
 	// Absent is what a missing field on the tenant means, and what is sent to clear it
 	// (null without it); HasAbsent says that there is one (x-ecplan-absent).
@@ -116,6 +117,13 @@ func parseRule(name string, t map[string]any, depth int) *Rule {
 			if s, ok := v.(map[string]any); ok {
 				r.Properties[k] = parseRule(name, s, depth+1)
 			}
+		}
+	}
+	if refs, ok := t["x-ecplan-refs"].(map[string]any); ok {
+		for k, ref := range refs {
+			f := &Rule{}
+			f.Ref, _ = ref.(string)
+			r.Properties[k] = f
 		}
 	}
 	if s, ok := t["additionalProperties"].(map[string]any); ok {

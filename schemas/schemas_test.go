@@ -77,7 +77,7 @@ func TestEverySchemaCanSpeak(t *testing.T) {
 			}
 			for k := range s {
 				if strings.HasPrefix(k, "x-ecplan-") && !slices.Contains([]string{
-					"set", "merge", "immutable", "sensitive", "write-only", "ref",
+					"set", "merge", "immutable", "sensitive", "write-only", "ref", "refs",
 					"absent", "text", "local", "identity", "outputs", "says", "name",
 				}, strings.TrimPrefix(k, "x-ecplan-")) {
 					t.Errorf("%s: %s means nothing", path, k)

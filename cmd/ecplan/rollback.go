@@ -134,7 +134,6 @@ func rollbackOne(c *cli.Context, t *fleet.Target, run string, by journal.Who) er
 			tr.Outcome, tr.Error, code = report.Refused, err.Error(), exitError
 		} else {
 			tr, code = finished(tr, back.Plan, out)
-			tr.Remains = append(tr.Remains, remains(back)...)
 		}
 	}
 	if code == exitDone && len(back.Left) > 0 {

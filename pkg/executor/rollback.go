@@ -2,13 +2,11 @@ package executor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/ecplan/ecplan/pkg/journal"
 	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/pkg/planner"
@@ -46,8 +44,8 @@ type RollbackOptions struct {
 
 // PlanRollback makes the plan that takes a run back: for each object that the run
 // changed, the writes that bring it to where the run found it, in the reverse order of
-// what they need. Only what still is as the run left it is touched, unless forced. All steps of the run must be settled. It
-// reads the tenant and sends nothing.
+// what they need. Only what still is as the run left it is touched, unless forced. All
+// steps of the run must be settled. It reads the tenant and sends nothing.
 func PlanRollback(ctx context.Context, t Tenant, past Past, o RollbackOptions) (*Rollback, error) {
 	if left := past.Log.Unsettled(); len(left) > 0 {
 		return nil, fmt.Errorf("the run %s has steps whose outcome nobody knows (%s); they must be settled before it is taken back", past.Log.Header.Run, strings.Join(left, ", "))
@@ -139,7 +137,7 @@ func (b *back) judge(address string) {
 	for _, s := range b.done[address] {
 		f := b.compare(s, at)
 		switch {
-		case s.Undo.Effect == kind.None && !s.Made():
+		case s.Undo.Effect == kind.None && !s.Made() && !b.spared(s):
 			if f.State != kind.AsBefore {
 				b.out.Lost = append(b.out.Lost, Lost{Address: address, Step: s.ID, Why: s.Undo.How})
 			}
@@ -163,112 +161,15 @@ func (b *back) judge(address string) {
 	}
 }
 
+// spared says that a step took away what would go for good with another object, and
+// that the run did not come to take that away.
+func (b *back) spared(s kind.Step) bool {
+	return s.Undo.With != "" && !slices.ContainsFunc(b.done[s.Undo.With], func(o kind.Step) bool { return o.Removed() && !b.spared(o) })
+}
+
 func (b *back) leave(l Left) {
 	b.left[l.Address] = true
 	b.out.Left = append(b.out.Left, l)
-}
-
-// relate tells which objects refer to which. Steps that delete need those that delete
-// what refers to them; all others need those that bring about what they refer to.
-func (b *back) relate() {
-	steps := map[string]kind.Step{}
-	for _, s := range b.Plan.Steps {
-		steps[s.ID] = s
-	}
-	var done []kind.Step
-	for _, a := range b.order {
-		done = append(done, b.done[a]...)
-	}
-	b.needs, b.after = planner.References(done), map[string][]string{}
-	for _, s := range b.Plan.Steps {
-		for _, n := range s.Needs {
-			t := steps[n]
-			if t.Address == s.Address {
-				continue
-			}
-			if s.Guard != nil && t.Guard != nil && s.Guard.Read.Key() == t.Guard.Read.Key() {
-				b.after[t.Address] = append(b.after[t.Address], s.Address) // the last one goes first
-				continue
-			}
-			from, to := s.Address, t.Address
-			if b.has(s.Address, func(s kind.Step) bool { return s.Removed() }) {
-				from, to = to, from
-			}
-			b.needs[from] = append(b.needs[from], to)
-		}
-	}
-}
-
-// has says whether one of the done steps on an address is of a sort.
-func (b *back) has(address string, sort func(kind.Step) bool) bool {
-	return slices.ContainsFunc(b.done[address], sort)
-}
-
-// keepWhatIsNeeded leaves alone what something refers to that is left alone: deleting
-// it would break the other.
-func (b *back) keepWhatIsNeeded() {
-	for again := true; again; {
-		again = false
-		for _, a := range b.order {
-			if !b.left[a] {
-				continue
-			}
-			for _, n := range b.needs[a] {
-				made := slices.ContainsFunc(b.revert[n], func(s kind.Step) bool { return s.Made() })
-				if made && !b.left[n] {
-					delete(b.revert, n)
-					b.leave(Left{Address: n, Step: n, Why: a + ", which is left alone, needs it"})
-					again = true
-				}
-			}
-		}
-	}
-}
-
-// arrange puts the addresses in an order in which they can be taken back: what is
-// deleted goes after all that refers to it, anything else comes before.
-func (b *back) arrange() {
-	made := func(s kind.Step) bool { return s.Made() }
-	for _, from := range manifest.Keys(b.needs) {
-		for _, to := range b.needs[from] {
-			// What the run made goes before what it relied on is as it was.
-			if slices.ContainsFunc(b.revert[to], made) || slices.ContainsFunc(b.revert[from], made) {
-				b.after[to] = append(b.after[to], from)
-			} else {
-				b.after[from] = append(b.after[from], to)
-			}
-		}
-	}
-	rest, out := slices.Clone(b.order), make([]string, 0, len(b.order))
-	for len(rest) > 0 {
-		next := 0 // should there be a circle, the order stays as it was
-		for i, a := range rest {
-			if !slices.ContainsFunc(rest, func(other string) bool { return b.waits(a, other) }) {
-				next = i
-				break
-			}
-		}
-		out = append(out, rest[next])
-		rest = slices.Delete(rest, next, next+1)
-	}
-	b.order = out
-}
-
-// waits says whether an address must be taken back after another one.
-func (b *back) waits(address, other string) bool {
-	seen := map[string]bool{}
-	var visit func(a string) bool
-	visit = func(a string) bool {
-		if a == other {
-			return true
-		}
-		if seen[a] {
-			return false
-		}
-		seen[a] = true
-		return slices.ContainsFunc(b.after[a], visit)
-	}
-	return address != other && visit(address)
 }
 
 // plan adds the writes that take an address back.
@@ -380,118 +281,4 @@ func (b *back) mend(v any) any {
 		return out
 	}
 	return v
-}
-
-// losses asks what deleting objects would take along.
-func (b *back) losses(ctx context.Context, t Tenant) error {
-	if b.Fresh {
-		return nil
-	}
-	view := &kind.View{}
-	var found []kind.Notice
-	err := rounds(ctx, lenient{t}, view, func() {
-		found = nil
-		for _, s := range b.out.Plan.Steps {
-			at := b.sights[s.Address]
-			if !s.Removed() || at.kind.Losses == nil {
-				continue
-			}
-			more, _ := at.kind.Losses(at.desired, at.found, view)
-			found = append(found, more...)
-		}
-	})
-	if err != nil {
-		return fmt.Errorf("looking at what taking back the run %s would lose: %w", b.Log.Header.Run, err)
-	}
-	for _, n := range found {
-		n.Detail += " With --force it is deleted all the same."
-		if b.Force {
-			n.Acknowledged = "--force"
-		}
-		b.out.Plan.Notices = append(b.out.Plan.Notices, n)
-	}
-	return nil
-}
-
-// lenient answers with nil what may not be read.
-type lenient struct{ Tenant }
-
-func (l lenient) Read(ctx context.Context, reads []kind.Read) (map[string]any, error) {
-	out := map[string]any{}
-	for _, r := range reads {
-		a, err := l.Tenant.Read(ctx, []kind.Read{r})
-		switch {
-		case forbidden(err):
-			out[r.Key()] = nil
-		case err != nil:
-			return nil, err
-		default:
-			out[r.Key()] = a[r.Key()]
-		}
-	}
-	return out, nil
-}
-
-// unrecorded looks, where the journal breaks off, for steps that are as the run was to
-// leave them though no record says that they were begun: if the journal lost its end,
-// they are the run's. They are left alone and told.
-func (b *back) unrecorded(ctx context.Context, t Tenant) error {
-	if slices.ContainsFunc(b.Log.Records, func(r journal.Record) bool { return r.Type == journal.TypeEnd }) {
-		return nil // nothing was begun that is not on record
-	}
-	var never []string
-	for _, s := range b.Plan.Steps {
-		if b.state(s.ID) == nil && !slices.Contains(b.order, s.Address) {
-			never = append(never, s.ID)
-		}
-	}
-	findings, err := b.look(ctx, t, never)
-	if err != nil {
-		return fmt.Errorf("looking for what the journal of the run %s does not tell: %w", b.Log.Header.Run, err)
-	}
-	for _, id := range never {
-		if findings[id].State == kind.AsAfter {
-			b.out.Left = append(b.out.Left, Left{
-				Address: b.step(id).Address, Step: id,
-				Why: "it is as the run was to leave it, but the journal, which breaks off, does not say that the run did it",
-			})
-		}
-	}
-	return nil
-}
-
-// notices tells what stays and what is lost.
-func (b *back) notices() {
-	for _, l := range b.out.Left {
-		n := kind.Notice{ID: "left-alone", Address: l.Address, Level: kind.Warn, Summary: fmt.Sprintf("%s is left alone: %s", l.Step, l.Why)}
-		for _, a := range l.Otherwise {
-			n.Detail += fmt.Sprintf("%s: before the run %s, after it %s, now %s.\n", a.Path, brief(a.Before), brief(a.After), brief(a.Now))
-		}
-		if len(l.Otherwise) > 0 {
-			n.Detail += "With --force it is taken back all the same."
-		}
-		b.out.Plan.Notices = append(b.out.Plan.Notices, n)
-	}
-	for _, l := range b.out.Lost {
-		b.out.Plan.Notices = append(b.out.Plan.Notices, kind.Notice{
-			ID: "not-undone", Address: l.Address, Level: kind.Warn,
-			Summary: fmt.Sprintf("%s can't be taken back wholly: %s", l.Step, l.Why),
-		})
-	}
-	slices.SortStableFunc(b.out.Plan.Notices, func(x, y kind.Notice) int { return strings.Compare(x.ID+" "+x.Address, y.ID+" "+y.Address) })
-}
-
-// brief shows a value in a line.
-func brief(v any) string {
-	if v == nil {
-		return "not there"
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return "something else"
-	}
-	if r := []rune(string(b)); len(r) > 120 {
-		return string(r[:120]) + "…"
-	}
-	return string(b)
 }

@@ -257,7 +257,7 @@ func (w *world) mendApps(mode, run string) {
 			w.t.Fatal("applying again failed")
 		}
 	default:
-		if _, _, out, err := w.rollback(run); err != nil || !out.OK() {
+		if _, _, out, err := w.rollback(run, true); err != nil || !out.OK() {
 			w.t.Fatal(err, out.Error())
 		}
 	}

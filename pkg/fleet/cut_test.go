@@ -34,8 +34,8 @@ func (w *world) cut(run string, n int) {
 // the tenant has all that the run did. (What a cut in the middle of a line leaves is the
 // journal without that line: pkg/journal holds that for every byte.)
 func TestCutJournal(t *testing.T) {
-	s := scenarios(t)[0]
-	_, start, end, _ := s.writes(t)
+	s := scenarios()[0]
+	_, _, start, end := s.undisturbed(t)
 	probe, _ := s.prepared(t)
 	run, _, _ := probe.applyOnce()
 	l, err := journal.Read(probe.store, run)
@@ -56,7 +56,7 @@ func TestCutJournal(t *testing.T) {
 				}
 				w.cut(run, n)
 				if n == 0 {
-					if _, _, _, err := w.rollback(run); err == nil || !strings.Contains(err.Error(), "never began") {
+					if _, _, _, err := w.rollback(run, true); err == nil || !strings.Contains(err.Error(), "never began") {
 						t.Errorf("a run without a record: %v", err)
 					}
 					return
@@ -68,7 +68,7 @@ func TestCutJournal(t *testing.T) {
 					equalStates(t, "after resume", canonical(t, w.sim), end, nil)
 					return
 				}
-				_, back, undone, err := w.rollback(run)
+				_, back, undone, err := w.rollback(run, true)
 				if err != nil || !undone.OK() {
 					t.Fatalf("%v, %v", err, undone.Error())
 				}
@@ -96,7 +96,7 @@ func (w *world) meddle(method, path, body string) {
 // TestWhatSomebodyElseChanged is left alone, shown side by side, and taken back with
 // force only.
 func TestWhatSomebodyElseChanged(t *testing.T) {
-	s := scenarios(t)[1] // an update of every kind
+	s := scenarios()[1] // an update of every kind
 	w, _ := s.prepared(t)
 	before := canonical(t, w.sim)
 	run, p, out := w.applyOnce()
@@ -133,7 +133,7 @@ func TestWhatSomebodyElseChanged(t *testing.T) {
 	if !shown {
 		t.Errorf("the plan does not show it: %+v", back.Plan.Notices)
 	}
-	_, forced, undone, err := w.rollback(run) // with force
+	_, forced, undone, err := w.rollback(run, true) // with force
 	if err != nil || !undone.OK() || len(forced.Left) > 0 {
 		t.Fatalf("with force: %v, %v, %+v", err, undone.Error(), forced)
 	}
@@ -143,7 +143,7 @@ func TestWhatSomebodyElseChanged(t *testing.T) {
 // TestLossesNeedForce: deleting a client whose id may be in use, and a role that has
 // members, is refused without force.
 func TestLossesNeedForce(t *testing.T) {
-	s := scenarios(t)[0]
+	s := scenarios()[0]
 	w, _ := s.prepared(t)
 	run, _, _ := w.applyOnce()
 	back, err := w.open().PlanRollback(context.Background(), run, false, w.past())
@@ -158,7 +158,7 @@ func TestLossesNeedForce(t *testing.T) {
 	if strings.Contains(fmt.Sprint(back.Plan.Notices), "role-members-lost") {
 		t.Error("the role has no members")
 	}
-	if _, _, undone, err := w.rollback(run); err != nil || !undone.OK() {
+	if _, _, undone, err := w.rollback(run, true); err != nil || !undone.OK() {
 		t.Errorf("with force: %v, %v", err, undone.Error())
 	}
 }
@@ -166,7 +166,7 @@ func TestLossesNeedForce(t *testing.T) {
 // TestRollbackCutShort: killed in the middle of a rollback, the rollback is
 // finished: the start.
 func TestRollbackCutShort(t *testing.T) {
-	s := scenarios(t)[1]
+	s := scenarios()[1]
 	for at := 1; at <= 9; at++ {
 		for _, f := range faults[4:] {
 			name := fmt.Sprintf("write %d/%s", at, f.name)
@@ -180,8 +180,8 @@ func TestRollbackCutShort(t *testing.T) {
 				if !out.OK() {
 					t.Fatal(out.Error())
 				}
-				w.hurt(f, at)
-				undo, back, undone, err := w.rollback(run)
+				w.hurt(f, "write", at)
+				undo, back, undone, err := w.rollback(run, true)
 				w.heal()
 				if err != nil {
 					t.Fatal(err)
@@ -201,14 +201,14 @@ func TestRollbackCutShort(t *testing.T) {
 
 // TestRangeOfRuns: two runs taken back, newest first, are the start.
 func TestRangeOfRuns(t *testing.T) {
-	s := scenarios(t)[1]
+	s := scenarios()[1]
 	w := newWorld(t, s.seed, s.first)
 	start := canonical(t, w.sim)
 	first, _, _ := w.applyOnce()
 	w.manifest(s.docs)
 	second, _, _ := w.applyOnce()
 	for _, run := range []string{second, first} {
-		if _, back, out, err := w.rollback(run); err != nil || !out.OK() || len(back.Left) > 0 {
+		if _, back, out, err := w.rollback(run, true); err != nil || !out.OK() || len(back.Left) > 0 {
 			t.Fatalf("%v, %v, %+v", err, out.Error(), back)
 		}
 	}
@@ -229,9 +229,9 @@ func (w *world) logs() []*journal.Log {
 
 // TestSettleWaits: what shows no effect is believed only when the time has passed.
 func TestSettleWaits(t *testing.T) {
-	s := scenarios(t)[0]
+	s := scenarios()[0]
 	w, _ := s.prepared(t)
-	w.hurt(faults[6], 1) // dropped before commit
+	w.hurt(faults[6], "write", 1) // dropped before commit
 	run, p, _ := w.applyOnce()
 	w.heal()
 	j, err := journal.Reopen(w.store, run, journal.Who{}, w.options().Now)

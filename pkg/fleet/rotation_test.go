@@ -234,7 +234,7 @@ func (r *rotator) mend(mode, run string) {
 			r.t.Fatal(out.Error())
 		}
 	default:
-		if _, _, out, err := r.rollback(run); err != nil || !out.OK() {
+		if _, _, out, err := r.rollback(run, true); err != nil || !out.OK() {
 			r.t.Fatal(err, out.Error())
 		}
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/ecplan/ecplan/pkg/executor"
 	"github.com/ecplan/ecplan/pkg/fleet"
-	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/planner"
 )
 
@@ -119,7 +118,7 @@ func (w *world) suffer(all []trouble) {
 	for _, x := range all {
 		f := faults[x.Fault]
 		if f.spec == "" {
-			w.hurt(f, x.At)
+			w.hurt(f, "write", x.At)
 			continue
 		}
 		specs = append(specs, fmt.Sprintf("write #%d = %s", x.At, f.spec))
@@ -216,11 +215,11 @@ func (w *world) settleAll() error {
 // rollback takes the run back, at first with more trouble, and then finishes that.
 func (m misery) rollback(w *world, run string, p planner.TenantPlan, start object) error {
 	w.suffer(m.More)
-	undo, back, out, err := w.rollback(run)
+	undo, back, out, err := w.rollback(run, true)
 	w.heal()
 	if err != nil {
 		// Settling was disturbed, or the process died before the rollback was begun.
-		undo, back, out, err = w.rollback(run)
+		undo, back, out, err = w.rollback(run, true)
 	}
 	if err != nil {
 		return fmt.Errorf("rollback: %w", err)
@@ -243,53 +242,6 @@ func (m misery) rollback(w *world, run string, p planner.TenantPlan, start objec
 		return err
 	}
 	return differ("after rollback", lacking(canonical(w.t, w.sim), gone), lacking(start, gone))
-}
-
-// saidToBeLost names the objects that could not be taken back wholly, if the plan said
-// so: by collection and the name that they bear there.
-func saidToBeLost(back *executor.Rollback, p planner.TenantPlan) (map[string]bool, error) {
-	gone := map[string]bool{}
-	for _, l := range back.Lost {
-		if strings.Contains(l.Why, "had a permission on") {
-			gone["permissions"] = true
-			continue // the API itself comes back
-		}
-		said := false
-		for _, s := range p.Steps {
-			if s.ID == l.Step && (s.Undo.Effect == kind.None || len(s.Undo.Lost) > 0) {
-				said = true
-				for _, f := range []string{"name", "identifier"} {
-					for _, name := range []any{s.Key[f], s.Before[f]} {
-						gone[fmt.Sprint(collections[s.Kind()], " ", name)] = name != nil
-					}
-				}
-			}
-		}
-		if !said {
-			return nil, fmt.Errorf("%s is lost (%s), and the plan did not say so", l.Step, l.Why)
-		}
-	}
-	return gone, nil
-}
-
-var collections = map[string]string{"Action": "actions", "ResourceServer": "resource_servers", "Client": "clients", "Role": "roles"}
-
-// lacking leaves objects out.
-func lacking(state object, gone map[string]bool) object {
-	out := object{}
-	for k, v := range state {
-		out[k] = v
-		if all, ok := v.([]any); ok {
-			out[k] = slices.DeleteFunc(slices.Clone(all), func(e any) bool {
-				o, _ := e.(object)
-				if gone["permissions"] { // some came back, as far as they were declared
-					delete(o, "permissions")
-				}
-				return gone[fmt.Sprint(k, " ", o["name"])] || gone[fmt.Sprint(k, " ", o["identifier"])]
-			})
-		}
-	}
-	return out
 }
 
 // TestMisery: whatever goes wrong, wherever, the tenant ends where it would have ended

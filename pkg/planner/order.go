@@ -16,7 +16,9 @@ func link(steps []kind.Step, states []*state) {
 	byAddress := map[string][]string{}
 	for _, s := range steps {
 		exists[s.ID] = true
-		byAddress[s.Address] = append(byAddress[s.Address], s.ID)
+		if !s.Removed() { // that one waits for those who need the object: linkRemovals
+			byAddress[s.Address] = append(byAddress[s.Address], s.ID)
+		}
 	}
 	named := namedObjects(states)
 	after := map[string][]string{}

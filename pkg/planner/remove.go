@@ -52,9 +52,9 @@ func linkRemovals(steps []kind.Step, states []*state) {
 	}
 	for _, s := range states {
 		address := s.desired.Address()
-		for _, a := range namedBy(schemas.Rules(s.desired.Kind), s.found.Spec, named) {
-			if a != address {
-				i := deletes[a]
+		needed := append(namedBy(schemas.Rules(s.desired.Kind), s.found.Spec, named), s.desired.Meta.After...)
+		for _, a := range needed {
+			if i, goes := deletes[a]; goes && a != address {
 				steps[i].Needs = append(steps[i].Needs, of[address]...)
 			}
 		}

@@ -50,7 +50,7 @@ func MarkLost(steps []kind.Step) {
 			manifest.Walk(s.Before, func(v any) {
 				id, ok := v.(string)
 				if owner := lost[id]; ok && owner != "" && owner != s.Address && s.Undo.Effect != kind.None {
-					s.Undo = kind.Undo{Effect: kind.None, How: "it belongs to " + owner + ", which is gone for good"}
+					s.Undo = kind.Undo{Effect: kind.None, How: "it belongs to " + owner + ", which is gone for good", With: owner}
 				}
 			})
 			if s.Undo.Effect == kind.None && s.ObjectID != "" {
