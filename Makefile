@@ -9,10 +9,10 @@ GOLANGCI_LINT         ?= golangci-lint
 GOLANGCI_LINT_VERSION  = v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint fuzz torture bench docs release clean
+.PHONY: help demo test build lint fuzz torture bench microbench docs release clean
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## the main job on a simulated tenant: plan, apply, plan again
 	@go run ./cmd/ecplan demo
@@ -41,8 +41,11 @@ fuzz: ## each fuzz target for FUZZTIME (20s)
 torture: ## every fault at every request, and many random cases; takes long
 	ECPLAN_TORTURE=1 go test -race -timeout 6h ./...
 
-bench: ## the benchmarks
-	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+bench: build ## time, memory and requests of bin/ecplan on simulated tenants; writes docs/performance.*; about ten minutes
+	go run ./bench
+
+microbench: ## Go's benchmarks of single functions, each BENCHTIME (1x)
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/auth0sim ./pkg/manifest ./pkg/tenant
 
 docs: ## write the generated reference anew
 	go test ./docs -run TestReference -update
