@@ -136,16 +136,22 @@ func (s *story) call(ts *testscript.TestScript, args []string) {
 	if len(args) < 2 || len(args) > 3 {
 		ts.Fatalf("usage: call METHOD PATH [BODY]")
 	}
-	r := httptest.NewRequest(args[0], s.sim.URL()+"/api/v2/"+args[1], strings.NewReader(strings.Join(args[2:], "")))
-	r.Header.Set("Authorization", "Bearer "+ts.Getenv("ECPLAN_LOCAL_TOKEN"))
+	code, answer := callSim(s.sim, ts.Getenv("ECPLAN_LOCAL_TOKEN"), args[0], args[1], strings.Join(args[2:], ""))
+	if code >= http.StatusBadRequest {
+		ts.Fatalf("%s %s: %d %s", args[0], args[1], code, answer)
+	}
+	fmt.Fprint(ts.Stdout(), answer)
+	s.sim.ResetRequests()
+}
+
+// callSim sends a request to a tenant behind ecplan's back.
+func callSim(sim *auth0sim.Server, token, method, path, body string) (code int, answer string) {
+	r := httptest.NewRequest(method, sim.URL()+"/api/v2/"+path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	s.sim.Handler().ServeHTTP(w, r)
-	if w.Code >= http.StatusBadRequest {
-		ts.Fatalf("%s %s: %d %s", args[0], args[1], w.Code, w.Body)
-	}
-	fmt.Fprint(ts.Stdout(), w.Body)
-	s.sim.ResetRequests()
+	sim.Handler().ServeHTTP(w, r)
+	return w.Code, w.Body.String()
 }
 
 // exampleDomain is where the examples' manifests look for the simulator's tenants,
