@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,6 +94,48 @@ func TestRehearseManifests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRehearseAtTheCustomDomain: people log in there, so tokens bear it as their issuer and
+// Actions see it; the Management API stays at the canonical one.
+func TestRehearseAtTheCustomDomain(t *testing.T) {
+	b := guide(t)
+	b.edit("tenants.yaml", "  domain:", "  custom_domain: login.acme.example\n  domain:")
+	b.write("colleague.yaml", `
+apiVersion: ecplan/v1
+kind: Action
+metadata: {name: colleague}
+spec:
+  name: colleague
+  trigger: post-login
+  code: "exports.onExecutePostLogin = async (event, api) => { if (event.request.hostname !== 'login.acme.example') api.access.deny('log in at our own domain'); };"
+  bind: {}
+`)
+	b.apply()
+	for name, tr := range map[string]rehearse.Transcript{"live": live(t, b.target()), "offline": offline(t, b.dir, fleet.RehearseOptions{})} {
+		all, failed := told(tr)
+		if failed != "" || !strings.Contains(all, "at the custom domain login.acme.example") {
+			t.Errorf("%s: it fails with %q; all of it:\n%s", name, failed, all)
+		}
+		text, err := json.Marshal(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{`"iss":"https://login.acme.example/"`, `"management_api_audience":"https://` + b.sim.Domain() + `/api/v2/"`, `"aud":"https://` + b.sim.Domain() + `/api/v2/"`} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s: no token says %s", name, want)
+			}
+		}
+	}
+}
+
+func live(t *testing.T, target *fleet.Target) rehearse.Transcript {
+	t.Helper()
+	tr, err := target.Rehearse(t.Context(), fleet.RehearseOptions{Live: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
 }
 
 // twoApps are two applications on one tenant, the second with spec extra.

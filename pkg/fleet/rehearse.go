@@ -88,6 +88,7 @@ func (t *Target) Rehearse(ctx context.Context, o RehearseOptions) (rehearse.Tran
 		return rehearse.Transcript{}, err
 	}
 	defer stage.Close() //nolint:errcheck // it goes with the process in any case
+	stage.LoginDomain = t.Tenant.CustomDomain
 	setup = express.FindSetup(resources)
 	state, err := t.dress(ctx, stage, setup, resources, !o.Live)
 	if err != nil {

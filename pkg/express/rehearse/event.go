@@ -46,7 +46,7 @@ func (a *authority) event(r request, client, user, org, api object, shared objec
 		"connection":      object{"id": directory["id"], "name": directory["name"], "strategy": directory["strategy"], "metadata": object{}},
 		"resource_server": object{"identifier": api["identifier"]},
 		"request": object{
-			"hostname": a.stage.Domain, "ip": "203.0.113.7", "language": "en", "method": "GET", "user_agent": "Mozilla/5.0 (rehearsal)",
+			"hostname": a.stage.login(), "ip": "203.0.113.7", "language": "en", "method": "GET", "user_agent": "Mozilla/5.0 (rehearsal)",
 			"body": object{}, "geoip": object{"countryCode": "US"},
 			"query": object{
 				"audience": r.Audience, "client_id": r.Client, "redirect_uri": callback, "response_type": "code",

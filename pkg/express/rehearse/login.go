@@ -52,6 +52,9 @@ func (a *authority) authorize(r request) login {
 	api := with(a.world.APIs, "identifier", r.Audience)
 	asked := Step{Who: "Okta", To: "Auth0", Title: "asks for an access token for Express Configuration (/authorize)", Result: "ok", Lines: []string{
 		"response_type=code  client_id=" + r.Client, "audience=" + r.Audience, "scope=" + strings.Join(r.Scopes, " "), "redirect_uri=" + callback}}
+	if a.stage.LoginDomain != "" {
+		asked.Lines = append([]string{"at the custom domain " + a.stage.LoginDomain}, asked.Lines...)
+	}
 	if why, advice := a.refuses(client, api, r); why != "" {
 		asked.Result, asked.Lines, asked.Advice = "fail", append(asked.Lines, why), advice
 		return out.refuse(asked, "Auth0", why)

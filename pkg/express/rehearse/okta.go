@@ -71,10 +71,11 @@ func thumbprint(key any) string {
 	return base64.RawURLEncoding.EncodeToString(sum)
 }
 
-// assertion is what Okta signs in with: it can be used once (facts §3.11).
-func (o *okta) assertion(key *rsa.PrivateKey, from time.Time) (string, object, error) {
+// assertion is what Okta signs in with at a domain of the tenant: it can be used once
+// (facts §3.11).
+func (o *okta) assertion(domain string, key *rsa.PrivateKey, from time.Time) (string, object, error) {
 	claims := object{
-		"iss": o.client, "sub": o.client, "aud": "https://" + o.stage.Domain + "/",
+		"iss": o.client, "sub": o.client, "aud": "https://" + domain + "/",
 		"iat": from.Unix(), "exp": from.Add(assertionLife).Unix(), "jti": draw(),
 	}
 	token, err := sign(key, jose.RS256, "JWT", claims)
@@ -85,7 +86,7 @@ func (o *okta) assertion(key *rsa.PrivateKey, from time.Time) (string, object, e
 // Auth0's part, checking who asks, is played here too.
 func (o *okta) exchange(l login, attached []object) Step {
 	s := Step{Who: "Okta", To: "Auth0", Title: "exchanges the code for the access token, signed in with its key (private_key_jwt)", Result: "ok"}
-	raw, claims, err := o.assertion(o.key, o.now)
+	raw, claims, err := o.assertion(o.stage.login(), o.key, o.now)
 	if err == nil {
 		s.Lines = append(s.Lines, "client_assertion: "+masked(raw))
 		s.Data = object{"client assertion": claims}
@@ -187,7 +188,7 @@ func (o *okta) accept(ctx context.Context, l login, audience string, scopes []st
 }
 
 func (o *okta) verify(ctx context.Context, token, audience string) error {
-	req, err := newGet(ctx, "https://"+o.stage.Domain+"/.well-known/jwks.json")
+	req, err := newGet(ctx, "https://"+o.stage.login()+"/.well-known/jwks.json")
 	if err != nil {
 		return err
 	}
@@ -211,7 +212,7 @@ func (o *okta) verify(ctx context.Context, token, audience string) error {
 	if err := parsed.Claims(keys, &claims); err != nil {
 		return fmt.Errorf("the token is not signed by the tenant: %w", err)
 	}
-	if err := claims.Validate(jwt.Expected{Issuer: "https://" + o.stage.Domain + "/", AnyAudience: jwt.Audience{audience}, Time: o.now}); err != nil {
+	if err := claims.Validate(jwt.Expected{Issuer: "https://" + o.stage.login() + "/", AnyAudience: jwt.Audience{audience}, Time: o.now}); err != nil {
 		return fmt.Errorf("the token is not good for this: %w", err)
 	}
 	return nil
@@ -229,7 +230,7 @@ func (o *okta) signIn(ctx context.Context, assertion, audience string) (answer, 
 // those that it needs.
 func (o *okta) manager(ctx context.Context, audience string, needed []string) (Step, string, error) {
 	s := Step{Who: "Okta", To: "Auth0", Title: "signs in for the Management API (client_credentials, private_key_jwt)", Result: "ok"}
-	raw, claims, err := o.assertion(o.key, o.now)
+	raw, claims, err := o.assertion(o.stage.Domain, o.key, o.now)
 	if err != nil {
 		return s, "", err
 	}

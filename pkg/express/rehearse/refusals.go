@@ -170,7 +170,7 @@ func (p *play) wrongKey(ctx context.Context, _ Part) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
-	assertion, _, err := p.okta.assertion(other, p.okta.now)
+	assertion, _, err := p.okta.assertion(p.stage.Domain, other, p.okta.now)
 	if err != nil {
 		return Step{}, err
 	}
@@ -178,7 +178,7 @@ func (p *play) wrongKey(ctx context.Context, _ Part) (Step, error) {
 }
 
 func (p *play) replayed(ctx context.Context, _ Part) (Step, error) {
-	assertion, _, err := p.okta.assertion(p.okta.key, p.okta.now)
+	assertion, _, err := p.okta.assertion(p.stage.Domain, p.okta.key, p.okta.now)
 	if err != nil {
 		return Step{}, err
 	}
@@ -195,7 +195,7 @@ func (p *play) replayed(ctx context.Context, _ Part) (Step, error) {
 }
 
 func (p *play) expired(ctx context.Context, _ Part) (Step, error) {
-	assertion, _, err := p.okta.assertion(p.okta.key, p.okta.now.Add(-time.Hour))
+	assertion, _, err := p.okta.assertion(p.stage.Domain, p.okta.key, p.okta.now.Add(-time.Hour))
 	if err != nil {
 		return Step{}, err
 	}

@@ -2,6 +2,7 @@ package rehearse
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -25,6 +26,11 @@ import (
 type Stage struct {
 	// Domain is the canonical domain that it answers for.
 	Domain string
+	// LoginDomain is the custom domain at which people log in, "" if there is none. A token
+	// bears the domain that it was asked of as its issuer
+	// (https://auth0.com/docs/secure/tokens/access-tokens/get-access-tokens, Custom domains
+	// and the Auth0 Management API); the Management API keeps the canonical one.
+	LoginDomain string
 	// Token is a bearer with every scope of its Management API.
 	Token string
 
@@ -58,6 +64,9 @@ func NewStage(domain string, seed Seed) (*Stage, error) {
 	s.http = &http.Client{Transport: s.Transport()}
 	return s, nil
 }
+
+// login is the domain at which people log in.
+func (s *Stage) login() string { return cmp.Or(s.LoginDomain, s.Domain) }
 
 // Close ends the stage.
 func (s *Stage) Close() error { return s.sim.Close() }

@@ -23,7 +23,7 @@ func (a *authority) issue(out *login, r request, api, user, org object, scopes [
 		audience = []any{r.Audience, "https://" + a.stage.Domain + "/userinfo"}
 	}
 	own := object{
-		"iss": "https://" + a.stage.Domain + "/", "sub": str(user, "user_id"), "aud": audience, "azp": r.Client,
+		"iss": "https://" + a.stage.login() + "/", "sub": str(user, "user_id"), "aud": audience, "azp": r.Client,
 		"iat": a.now.Unix(), "exp": a.now.Unix() + int64(lifetime), "scope": strings.Join(scopes, " "),
 	}
 	for k, v := range own {
