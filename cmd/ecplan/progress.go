@@ -44,9 +44,47 @@ func newTeller(c *cli.Context, tenants int) *teller {
 		t.lines = t.view
 		t.Tell = func(e fleet.Event, now fleet.Tally) { t.view.show(e, now) }
 	default:
-		t.Tell = func(e fleet.Event, _ fleet.Tally) { eventLine(s.Err, e, tenants > 1) }
+		var w waits
+		t.Tell = func(e fleet.Event, _ fleet.Tally) {
+			if w.worthALine(e) {
+				eventLine(s.Err, e, tenants > 1)
+			}
+		}
 	}
 	return t
+}
+
+// waits decides which waits get a line: the long ones, once each, and the short ones
+// where nothing else has been said of the tenant for a while. The zero value is ready.
+type waits struct {
+	spoke map[string]time.Time // by tenant: the last line, or the first event
+	until map[string]time.Time // by tenant: the end of the wait that was told
+}
+
+const (
+	// longWait is a wait that people notice, in seconds.
+	longWait = 2
+	// silence is how long a tenant may go without a line while it waits.
+	silence = 10 * time.Second
+)
+
+func (w *waits) worthALine(e fleet.Event) bool {
+	if w.spoke == nil {
+		w.spoke, w.until = map[string]time.Time{}, map[string]time.Time{}
+	}
+	if e.Event != fleet.EventWait {
+		w.spoke[e.Tenant] = e.Time
+		return true
+	}
+	last, known := w.spoke[e.Tenant]
+	if !known {
+		last, w.spoke[e.Tenant] = e.Time, e.Time
+	}
+	if e.Time.Before(w.until[e.Tenant]) || e.Seconds < longWait && e.Time.Sub(last) < silence {
+		return false
+	}
+	w.spoke[e.Tenant], w.until[e.Tenant] = e.Time, e.Time.Add(time.Duration(e.Seconds*float64(time.Second)))
+	return true
 }
 
 // quiet ends the live view for a while; the next event brings it back.
@@ -70,8 +108,10 @@ func eventLine(w io.Writer, e fleet.Event, several bool) {
 	case fleet.EventBack:
 		fmt.Fprintf(w, "%s: %s; what was done is taken back.\n", e.Tenant, failure(e))
 	case fleet.EventWait:
-		if e.Seconds >= 2 {
+		if e.Seconds >= longWait {
 			fmt.Fprintf(w, "%s: waiting %.0f s (%s)\n", e.Tenant, e.Seconds, e.Text)
+		} else {
+			fmt.Fprintf(w, "%s: still waiting (%s)\n", e.Tenant, e.Text)
 		}
 	case fleet.EventWave:
 		if e.Wave != "all" {
