@@ -2,6 +2,7 @@ package express
 
 import (
 	"cmp"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -37,8 +38,10 @@ func LogsRead(clientID string, since time.Time) kind.Read {
 	return kind.Read{Path: "logs", Query: q.Encode(), List: "logs", Scopes: []string{"read:logs"}}
 }
 
-// meaning is what events of a type mean; the first whose words are in the description
-// counts. Types are Auth0's (https://auth0.com/docs/logs/references/log-events-data);
+// meaning is what events of a type mean; the first whose words are in the description,
+// or in the reason beside it, counts. Types are Auth0's
+// (https://auth0.com/docs/deploy-monitor/logs/log-event-type-codes; fapi stood there in
+// former years: today a call of the Management API that fails leaves no entry);
 // descriptions are matched loosely, for their exact wording is UNCONFIRMED.
 type meaning struct {
 	types  string
@@ -50,6 +53,7 @@ type meaning struct {
 const (
 	adviceKey    = "Run 'ecplan verify': the checks of the key tell whether Okta's key is on the client, in use and valid."
 	adviceGrant  = "Run 'ecplan verify': grant.complete names the scope that is missing."
+	adviceProof  = "The key is known, and Okta's proof is refused: send Okta's team Auth0's words."
 	adviceAction = "Run 'ecplan rehearse --tenant …': it runs every Action of the login flow and names the one that refuses."
 )
 
@@ -69,8 +73,10 @@ var meanings = []meaning{
 	{"feacft", []string{"assertion", "unauthorized", "invalid_client", "authentication"}, "Okta could not sign in to exchange the code: its key was not taken", adviceKey},
 	{"feacft", nil, "The code could not be exchanged for a token", adviceKey},
 	{"feccft", []string{"not authorized to access", "client-grant", "client grant"}, "The OIN client has no grant on the Management API", "Run 'ecplan apply': it makes the grant."},
+	{"feccft", []string{"not been granted scopes"}, "Okta asked for a scope that the OIN client's grant does not have", adviceGrant},
 	{"feccft", []string{"service not enabled"}, "Okta asked for a Management API that is not there: TENANT_DOMAIN of the Action is wrong", "Run 'ecplan apply': it sets the Action's secrets to the canonical domain."},
 	{"feccft", []string{"grant type"}, "The OIN client may not use client_credentials", "Run 'ecplan apply': it puts the grant type back."},
+	{"feccft", []string{"'exp'", "expire", "expiration", "lives too long", "'iat'", "in the future", "not valid yet", "jti", "used already", "'aud'", "audience is invalid"}, "Okta could not sign in for the Management API: its proof was late, used before or for another tenant", adviceProof},
 	{"feccft", nil, "Okta could not sign in for the Management API: its key was not taken", adviceKey},
 	{"fapi", []string{"insufficient scope"}, "Okta was refused a call for lack of a scope", adviceGrant},
 	{"fapi", []string{"already exists", "conflict"}, "A connection of that name is there already, perhaps from an earlier attempt", "Look at the organization's connections; remove the half-made one and let the admin try again."},
@@ -83,9 +89,49 @@ var meanings = []meaning{
 	{"api_limit", nil, "Okta met the tenant's rate limit", "Let the admin try again a minute later."},
 }
 
+// reasonOf is why Auth0 did not take a client for who it says it is: a real entry has it
+// beside the description "Failed client authentication"
+// (https://community.auth0.com/t/…/191217), Auth0's schema spells the field otherwise
+// (auth0/auth0-log-schemas, feccft).
+func reasonOf(entry map[string]any) string {
+	details, _ := entry["details"].(map[string]any)
+	return cmp.Or(text(details, "client_authentication_error"), text(details, "client_authentoication_error"))
+}
+
+// lacking are the scopes that a token for the Management API lacks of those that the
+// manifest grants. Okta asks for none in particular (facts §1.4), so it gets what the
+// grant had then.
+func lacking(app App, entry map[string]any) []string {
+	if app.Grant == nil || !strings.HasSuffix(text(entry, "audience"), "/api/v2/") {
+		return nil
+	}
+	var have []string
+	switch scope := entry["scope"].(type) { // auth0/auth0-log-schemas: either
+	case string:
+		have = strings.Fields(scope)
+	case []any:
+		for _, s := range scope {
+			have = append(have, fmt.Sprint(s))
+		}
+	default:
+		return nil
+	}
+	var out []string
+	wanted, _ := app.Grant.Spec["scope"].([]any)
+	for _, s := range wanted {
+		if s := fmt.Sprint(s); !slices.Contains(have, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // Explain tells what a log entry means; ok is false for what has nothing to do with it.
-func Explain(app string, entry map[string]any) (Incident, bool) {
-	in := Incident{App: app, Times: 1, Type: text(entry, "type"), Description: text(entry, "description"), User: text(entry, "user_name")}
+func Explain(app App, entry map[string]any) (Incident, bool) {
+	in := Incident{App: app.Name, Times: 1, Type: text(entry, "type"), Description: text(entry, "description"), User: text(entry, "user_name")}
+	if reason := reasonOf(entry); reason != "" {
+		in.Description = strings.TrimPrefix(in.Description+": "+reason, ": ")
+	}
 	in.At, _ = time.Parse(time.RFC3339, text(entry, "date")) //nolint:errcheck // an entry without a readable time stands first
 	low := strings.ToLower(in.Description)
 	for _, m := range meanings {
@@ -94,6 +140,10 @@ func Explain(app string, entry map[string]any) (Incident, bool) {
 		}
 		if m.words == nil || slices.ContainsFunc(m.words, func(w string) bool { return strings.Contains(low, w) }) {
 			in.Says, in.Advice, in.Failed = m.says, m.advice, m.advice != ""
+			if less := lacking(app, entry); in.Type == "seccft" && len(less) > 0 {
+				in.Says = "Okta signed in for the Management API with a token that lacks " + strings.Join(less, ", ") + "; calls that need it are refused, and Auth0 logs no refused call"
+				in.Advice, in.Failed = adviceGrant, true
+			}
 			return in, true
 		}
 	}

@@ -34,7 +34,7 @@ func (t *Target) Diagnose(ctx context.Context, since time.Time) (incidents []exp
 		view.Answer(answers)
 		entries, _ := view.Items(read)
 		for _, e := range entries {
-			if in, ok := express.Explain(app.Name, e); ok {
+			if in, ok := express.Explain(app, e); ok {
 				incidents = append(incidents, in)
 			}
 		}

@@ -16,6 +16,7 @@ type paging int
 const (
 	byNumber paging = iota // page, per_page, include_totals
 	byAction               // page, per_page; always an envelope, from which zeros are left out
+	byLog                  // page, per_page; its total is that of the page, and it ends at offsetLimit
 	byCursor               // take, from
 	whole                  // all at once, as a bare array
 )
@@ -41,6 +42,8 @@ var styles = []struct {
 	{"actions/actions", style{byAction, false, 100}},
 	{"actions/actions/*/versions", style{byAction, false, 100}},
 	{"actions/triggers/*/bindings", style{byAction, false, 100}},
+	// https://auth0.com/docs/deploy-monitor/logs/log-search-query-syntax, "Pagination".
+	{"logs", style{byLog, false, 100}},
 	{"connections/*/clients", style{byCursor, true, 1000}},
 	{"clients/*/connections", style{byCursor, true, 100}},
 	{"connection-profiles", style{byCursor, true, 10}},
@@ -71,7 +74,7 @@ func (s style) query(n int) string {
 	switch s.paging {
 	case whole, byCursor:
 		return ""
-	case byAction: // include_totals is not among its parameters
+	case byAction, byLog: // include_totals is not among its parameters, or tells nothing
 		return "page=" + strconv.Itoa(n) + "&per_page=" + strconv.Itoa(s.size)
 	case byNumber:
 	}

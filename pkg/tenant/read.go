@@ -185,10 +185,11 @@ func (t *Tenant) turn(ctx context.Context, r kind.Read, s style) ([]any, bool, e
 	return slices.Concat(pages...), true, nil
 }
 
-// turnOn reads page after page of a collection that does not tell its total.
+// turnOn reads page after page of a collection that does not tell its total. Of a log,
+// what lies beyond offsetLimit stays unread.
 func (t *Tenant) turnOn(ctx context.Context, r kind.Read, s style, p page) ([]any, bool, error) {
 	items := p.items
-	for i := 1; !p.complete(s); i++ {
+	for i := 1; !p.complete(s) && (s.paging != byLog || i*s.size < offsetLimit); i++ {
 		var found bool
 		var err error
 		if p, found, err = t.page(ctx, r, s.query(i)); err != nil {

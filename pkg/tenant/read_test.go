@@ -134,6 +134,7 @@ func TestReadCollections(t *testing.T) {
 		{"connection-profiles", "checkpoint", 10, map[int]int{0: 1, 10: 1, 11: 2, 101: 11}},
 		{"user-attribute-profiles", "checkpoint", 0, map[int]int{0: 1, 50: 1, 51: 2, 101: 3}},
 		{"clients/abc/credentials", "array", 0, map[int]int{0: 1, 1: 1, 101: 1}},
+		{"logs", "plain", 0, map[int]int{0: 1, 99: 1, 100: 2, 999: 10, 1000: 10}},
 		{"unlike-others", "plain", 0, map[int]int{0: 1, 1: 1, 99: 1, 100: 2, 101: 2, 1001: 11}},
 	} {
 		for n, requests := range c.requests {

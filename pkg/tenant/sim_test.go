@@ -45,6 +45,29 @@ var guideReads = []kind.Read{
 	{Path: "tenants/settings"},
 }
 
+// A log is read beyond its first page, whose total is its own, and up to what page
+// numbers reach.
+func TestSimulatorLogs(t *testing.T) {
+	s := auth0sim.Start(t, auth0sim.Options{Token: "t"})
+	r := kind.Read{Path: "logs", Query: "q=type%3Af&sort=date%3A-1", List: "logs"}
+	logged := 0
+	for range 2 {
+		for range 550 {
+			if err := s.AddLog(map[string]any{"type": "f"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		logged += 550
+		got, err := open(t, s, nil).Read(context.Background(), []kind.Read{r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(got[r.Key()].([]any)); n != min(logged, 1000) {
+			t.Errorf("read %d of %d entries", n, logged)
+		}
+	}
+}
+
 // The simulator is as strict about queries as Auth0 is.
 func TestSimulatorReads(t *testing.T) {
 	s := auth0sim.Start(t, auth0sim.Options{Token: "t"})
