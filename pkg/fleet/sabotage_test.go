@@ -137,7 +137,9 @@ func (h hand) deploy() {
 // sabotage is one way in which a set-up breaks.
 type sabotage struct {
 	name string
-	do   func(h hand)
+	// declare is what the manifest says besides, below spec.
+	declare string
+	do      func(h hand)
 	// verify are the set-up checks that fail, and no others; found is what one of them says.
 	verify []string
 	found  string
@@ -145,6 +147,8 @@ type sabotage struct {
 	rehearse string
 	// later moves the clock.
 	later time.Duration
+	// given are the values of secrets that the rehearsal is told.
+	given map[string]string
 }
 
 var allSecrets = []string{"action.secret.EXPRESS_CONFIGURE_API_IDENTIFIER", "action.secret.SERVICE_INIT_LOGIN_URL", "action.secret.TENANT_DOMAIN"}
@@ -160,11 +164,20 @@ func sabotages() []sabotage {
 		}
 		return out
 	}
+	but := func(name, value string) map[string]string {
+		out := without(name)
+		out[name] = value
+		return out
+	}
+	quoted, custom := but("SERVICE_INIT_LOGIN_URL", "'https://crm.acme.example/login'"), but("TENANT_DOMAIN", "https://login.acme.example")
 	out := []sabotage{
 		{name: "nothing", do: func(hand) {}},
 		{name: "a secret was set by someone else", do: func(h hand) { h.secrets(good) }, verify: allSecrets, found: "set by someone else since"},
 		{name: "the Action was unbound", do: func(h hand) { h.bind("add-roles-claim") }, verify: []string{"action.bound"}, found: "add-roles-claim", rehearse: "the claim sp_client_id is missing"},
 		{name: "no Action is bound", do: func(h hand) { h.bind() }, verify: []string{"action.bound"}, found: "no Action is bound", rehearse: "the claim sp_client_id is missing"},
+		{name: "the order of the Actions was changed", declare: "  action: {bind: {position: last}}\n", do: func(h hand) { h.bind(ownAction, "add-roles-claim") }, verify: []string{"action.bound"}, found: ownAction + " → add-roles-claim"},
+		{name: "the login URL was set with quotation marks", do: func(h hand) { h.secrets(quoted) }, verify: allSecrets, found: "set by someone else since", given: quoted, rehearse: "it has quotation marks in it"},
+		{name: "TENANT_DOMAIN was set to a custom domain", do: func(h hand) { h.secrets(custom) }, verify: allSecrets, found: "set by someone else since", given: custom, rehearse: "Service not enabled within domain"},
 		{name: "the draft was changed and not deployed", do: func(h hand) {
 			h.call("PATCH", h.action(), map[string]any{"code": "exports.onExecutePostLogin = async () => {};"})
 		}, verify: []string{"action", "action.deployed"}, found: "the draft has changes that do not run"},
@@ -223,6 +236,17 @@ func sabotages() []sabotage {
 		{name: "the grant is too wide", do: func(h hand) {
 			h.call("PATCH", h.grant(), map[string]any{"scope": append(anys(express.NeededScopes(false)), "delete:connections")})
 		}, verify: []string{"grant.narrow"}, found: "also delete:connections", rehearse: "the connection was deleted"},
+		{name: "the grant is on another API", do: func(h hand) {
+			h.call("DELETE", h.grant(), nil)
+			h.call("POST", "client-grants", map[string]any{"client_id": h.client(), "audience": "https://api.crm.acme.example", "scope": []any{}})
+		}, verify: []string{"grant"}, found: "not on the tenant", rehearse: "refused: 403"},
+		{name: "the API has another identifier", do: func(h hand) {
+			h.call("DELETE", h.api(), nil)
+			h.call("POST", "resource-servers", map[string]any{"identifier": express.APIIdentifier + "/", "name": "Okta Express Configure API", "scopes": []any{map[string]any{"value": express.ScopeSSO}}})
+		}, verify: []string{"api", "role"}, found: "not on the tenant", rehearse: "there is no API with the identifier"},
+		{name: "the OIN client names another application", do: func(h hand) {
+			h.call("PATCH", "clients/"+h.client(), map[string]any{"client_metadata": map[string]any{"express_configure_sp_client_id": h.id("clients", "name", "Acme Mobile")}})
+		}, verify: []string{"client", "grant"}, found: "not on the tenant", rehearse: "there is no OIN client"},
 		{name: "the grant was deleted", do: func(h hand) { h.call("DELETE", h.grant(), nil) }, verify: []string{"grant"}, found: "not on the tenant", rehearse: "refused: 403"},
 		{name: "consent shows raw scope names", do: func(h hand) {
 			h.call("PATCH", "tenants/settings", map[string]any{"flags": map[string]any{"use_scope_descriptions_for_consent": false}})
@@ -262,6 +286,9 @@ func TestSabotage(t *testing.T) {
 				t.Errorf("docs/guides/prove.md lacks the row\n%s", row)
 			}
 			h := hand{guide(t)}
+			if s.declare != "" {
+				h.edit("express.yaml", "spec:\n", "spec:\n"+s.declare)
+			}
 			h.apply()
 			s.do(h)
 			target := h.target()
@@ -307,7 +334,7 @@ func (s sabotage) row() string {
 
 func rehearsed(t *testing.T, target *fleet.Target, s sabotage) {
 	t.Helper()
-	tr, err := target.Rehearse(t.Context(), fleet.RehearseOptions{Live: true})
+	tr, err := target.Rehearse(t.Context(), fleet.RehearseOptions{Live: true, Secrets: s.given})
 	if err != nil {
 		t.Fatal(err)
 	}
