@@ -342,7 +342,7 @@ func (s *stage) run(want int, args ...string) []byte {
 		t := &r.Tenants[i]
 		t.Seconds = 2.5
 		for j := range t.Steps {
-			t.Steps[j].Seconds = 0.3 + float64(j)/100
+			t.Steps[j].Seconds = float64(30+j) / 100
 		}
 		for j := range t.Rollback {
 			t.Rollback[j].Seconds = 0.2

@@ -58,15 +58,19 @@ func TestPageInBrowser(t *testing.T) {
 	browser := chromium(t)
 	keep := os.Getenv("ECPLAN_SCREENSHOTS")
 	pages := map[string]func(*bytes.Buffer) error{
-		"forty": func(w *bytes.Buffer) error { return Plan(w, fortyTenants(), Options{Format: HTML}) },
+		"forty": func(w *bytes.Buffer) error { return Plan(w, scene(t, "forty"), Options{Format: HTML}) },
 		"hostile": func(w *bytes.Buffer) error {
 			s := hostile["html"] + hostile["bidi"] + hostile["template"]
-			return Plan(w, everywhere(s), Options{Format: HTML, Title: s})
+			return Plan(w, everywhere(t, s), Options{Format: HTML, Title: s})
 		},
 	}
 	if keep != "" {
-		pages["update"] = func(w *bytes.Buffer) error { return Plan(w, plans()["update"], Options{Format: HTML}) }
-		pages["run"] = func(w *bytes.Buffer) error { return Run(w, failedRun(), Options{Format: HTML}) }
+		for name, p := range scenes(t) {
+			pages[name] = func(w *bytes.Buffer) error { return Plan(w, p, Options{Format: HTML}) }
+		}
+		for name, r := range runScenes(t) {
+			pages["run-"+name] = func(w *bytes.Buffer) error { return Run(w, r, Options{Format: HTML}) }
+		}
 	}
 	for name, write := range pages {
 		t.Run(name, func(t *testing.T) {

@@ -33,37 +33,34 @@ func golden(t *testing.T, name string, got []byte) {
 
 var extensions = map[string]string{Text: "txt", JSON: "json", Markdown: "md", HTML: "html", JUnit: "junit.xml", SARIF: "sarif"}
 
+// TestPlanGolden shows each plan in every format. That of JSON is the scene itself.
 func TestPlanGolden(t *testing.T) {
-	for name, p := range plans() {
+	for name, p := range scenes(t) {
 		for format, ext := range extensions {
-			var out bytes.Buffer
-			if err := Plan(&out, p, Options{Format: format}); err != nil {
-				t.Fatal(err)
+			out := []byte(show(t, func(w *bytes.Buffer) error { return Plan(w, p, Options{Format: format}) }))
+			if format != JSON {
+				golden(t, "plan-"+name+"."+ext+".golden", out)
+			} else if !bytes.Equal(out, read(t, "plan-"+name)) {
+				t.Errorf("%s: JSON is not the saved plan", name)
 			}
-			golden(t, "plan-"+name+"."+ext+".golden", out.Bytes())
 		}
-		for _, width := range []int{60, 100} {
-			var out bytes.Buffer
-			if err := Plan(&out, p, Options{Width: width, Color: width == 100}); err != nil {
-				t.Fatal(err)
-			}
-			if width == 60 {
-				golden(t, "plan-"+name+".narrow.txt.golden", out.Bytes())
-			} else if name == "update" {
-				golden(t, "plan-"+name+".color.txt.golden", out.Bytes())
-			}
+		golden(t, "plan-"+name+".narrow.txt.golden", []byte(show(t, func(w *bytes.Buffer) error { return Plan(w, p, Options{Width: 60}) })))
+		if name == "update" || name == "forty" {
+			golden(t, "plan-"+name+".color.txt.golden", []byte(show(t, func(w *bytes.Buffer) error { return Plan(w, p, Options{Width: 100, Color: true}) })))
+		}
+		for format, ext := range map[string]string{Mermaid: "mmd", DOT: "dot"} {
+			golden(t, "plan-"+name+"."+ext+".golden", []byte(show(t, func(w *bytes.Buffer) error { return Graph(w, Steps(&p.Tenants[0]), format) })))
 		}
 	}
 }
 
 func TestRunGolden(t *testing.T) {
-	for name, r := range runs() {
-		for _, format := range []string{Text, JSON, Markdown, HTML} {
-			var out bytes.Buffer
-			if err := Run(&out, r, Options{Format: format}); err != nil {
-				t.Fatal(err)
-			}
-			golden(t, "run-"+name+"."+extensions[format]+".golden", out.Bytes())
+	for name, r := range runScenes(t) {
+		for _, format := range []string{Text, Markdown, HTML} {
+			golden(t, "run-"+name+"."+extensions[format]+".golden", []byte(show(t, func(w *bytes.Buffer) error { return Run(w, r, Options{Format: format}) })))
+		}
+		if out := show(t, func(w *bytes.Buffer) error { return Run(w, r, Options{Format: JSON}) }); out != string(read(t, "run-"+name)) {
+			t.Errorf("%s: JSON is not the report:\n%s", name, out)
 		}
 	}
 }
@@ -91,7 +88,7 @@ func TestPositions(t *testing.T) {
 	}
 	for format, ext := range map[string]string{JUnit: "junit.xml", SARIF: "sarif"} {
 		golden(t, "positions."+ext+".golden", []byte(show(t, func(w *bytes.Buffer) error {
-			return Plan(w, plans()["drift"], Options{Format: format, Position: at})
+			return Plan(w, scene(t, "drift"), Options{Format: format, Position: at})
 		})))
 	}
 }

@@ -20,10 +20,6 @@ func TestResourceGraph(t *testing.T) {
 	}
 	for format, ext := range map[string]string{Mermaid: "mmd", DOT: "dot"} {
 		golden(t, "graph-resources."+ext+".golden", []byte(show(t, func(w *bytes.Buffer) error { return Graph(w, Resources(rs), format) })))
-		golden(t, "graph-steps."+ext+".golden", []byte(show(t, func(w *bytes.Buffer) error {
-			p := updates("prod-eu", "acme.eu.auth0.com")
-			return Graph(w, Steps(&p), format)
-		})))
 	}
 }
 

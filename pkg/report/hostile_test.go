@@ -51,8 +51,8 @@ var hostile = map[string]string{
 }
 
 // everywhere returns a plan with s in each place that a manifest or a tenant fills.
-func everywhere(s string) *planner.Plan {
-	t := updates("prod-eu", "acme.eu.auth0.com")
+func everywhere(tb testing.TB, s string) *planner.Plan {
+	t := tenantOf(tb, "update", "prod-eu")
 	all := step("Client/"+s, s, kind.Update, s, s,
 		add(s, s), drop(s, s), from(s, s, "b"), from("same", "b", s),
 		program(from("code", "a\nb\n", s)), program(add("code", s)), program(drop("code", s)),
@@ -66,14 +66,16 @@ func everywhere(s string) *planner.Plan {
 	t.Unchanged = append(t.Unchanged, "Role/x"+s)
 	t.Notices = append(t.Notices, kind.Notice{ID: s, Address: s, Level: kind.Warn, Summary: s, Detail: s},
 		kind.Notice{ID: s, Level: s, Summary: s, Acknowledged: s})
-	p := planOf(t, inLine("x"+s, s), planner.TenantPlan{Tenant: "y" + s, Domain: s, Error: s})
+	same := tenantOf(tb, "nothing", "x")
+	same.Tenant, same.Domain = "x"+s, s
+	p := planOf(t, same, planner.TenantPlan{Tenant: "y" + s, Domain: s, Error: s})
 	p.Tool = s
 	p.Seal()
 	return p
 }
 
-func hostileRun(s string) RunReport {
-	r := failedRun()
+func hostileRun(tb testing.TB, s string) RunReport {
+	r := runScenes(tb)["rolled-back"]
 	t := &r.Tenants[0]
 	t.Tenant, t.Domain, t.Run, t.Error, t.Remains, t.Next = s, s, s, s, []string{s}, []string{s}
 	t.Steps[3].Error, t.Steps[3].Address, t.Steps[3].ObjectID = s, s, s
@@ -95,15 +97,15 @@ func TestHostile(t *testing.T) {
 	for name, s := range hostile {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := everywhere(s)
+			p := everywhere(t, s)
 			for _, width := range []int{0, 60, 90} {
 				checkText(t, show(t, func(w *bytes.Buffer) error { return Plan(w, p, Options{Width: width}) }), width)
-				checkText(t, show(t, func(w *bytes.Buffer) error { return Run(w, hostileRun(s), Options{Width: width}) }), width)
+				checkText(t, show(t, func(w *bytes.Buffer) error { return Run(w, hostileRun(t, s), Options{Width: width}) }), width)
 			}
 			checkMarkdown(t, show(t, func(w *bytes.Buffer) error { return Plan(w, p, Options{Format: Markdown, Title: s, Link: s}) }))
-			checkMarkdown(t, show(t, func(w *bytes.Buffer) error { return Run(w, hostileRun(s), Options{Format: Markdown}) }))
+			checkMarkdown(t, show(t, func(w *bytes.Buffer) error { return Run(w, hostileRun(t, s), Options{Format: Markdown}) }))
 			checkHTML(t, show(t, func(w *bytes.Buffer) error { return Plan(w, p, Options{Format: HTML, Title: s}) }))
-			checkHTML(t, show(t, func(w *bytes.Buffer) error { return Run(w, hostileRun(s), Options{Format: HTML}) }))
+			checkHTML(t, show(t, func(w *bytes.Buffer) error { return Run(w, hostileRun(t, s), Options{Format: HTML}) }))
 			ds := manifest.Diagnostics{{Severity: manifest.Error, Pos: manifest.Position{File: s, Line: 1, Column: 3}, Address: s, Path: s, Summary: s, Detail: s}}
 			source := func(string) ([]byte, error) { return []byte(s), nil }
 			for _, width := range []int{0, 60} {

@@ -155,7 +155,7 @@ func TestEveryTenantIsShown(t *testing.T) {
 func TestAlikeOnlyIfAlike(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		a, b := rapid.StringMatching(`[a-z]{1,12}`).Draw(rt, "a"), rapid.StringMatching(`[a-z]{1,12}`).Draw(rt, "b")
-		one, two := firstApply("one", "one.eu.auth0.com"), firstApply("two", "two.eu.auth0.com")
+		one, two := tenantOf(t, "first", "one"), tenantOf(t, "first", "two")
 		i, j := rapid.IntRange(0, len(one.Steps)-1).Draw(rt, "step"), 0
 		j = rapid.IntRange(0, len(one.Steps[i].Changes)-1).Draw(rt, "change")
 		one.Steps[i].Changes[j].After, two.Steps[i].Changes[j].After = a, b

@@ -38,11 +38,11 @@ func TestJSONFitsItsSchema(t *testing.T) {
 			t.Errorf("%s: %#v", name, err)
 		}
 	}
-	for _, p := range plans() {
+	for _, p := range scenes(t) {
 		check("plan", []byte(show(t, func(w *bytes.Buffer) error { return Plan(w, p, Options{Format: JSON}) })))
 	}
 	check("plan", []byte(show(t, func(w *bytes.Buffer) error { return Plan(w, planOf(), Options{Format: JSON}) })))
-	for _, r := range runs() {
+	for _, r := range runScenes(t) {
 		check("run", []byte(show(t, func(w *bytes.Buffer) error { return Run(w, r, Options{Format: JSON}) })))
 	}
 	for _, ds := range []manifest.Diagnostics{nil, diagnostics()} {
