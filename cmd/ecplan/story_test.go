@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -35,6 +37,10 @@ func TestMain(m *testing.M) {
 //	fault [SPEC]…  replaces the tenant's faults
 //	call METHOD PATH [BODY]
 //	               changes the tenant behind ecplan's back
+//	logged TYPE DESCRIPTION USER
+//	               puts an event about the OIN client into the tenant's log: a login,
+//	               which the simulator does not play
+//	guess SECRET   asks for a token as the OIN client, with a secret that it does not have
 //	requests       prints what the tenant was asked since the last time, sorted
 //	steady FILE    prints a file (stdout, stderr) without what differs from run to run
 //
@@ -59,6 +65,8 @@ func TestStories(t *testing.T) {
 				of(ts).sim = of(ts).sims[n-1]
 			},
 			"call":     func(ts *testscript.TestScript, _ bool, args []string) { of(ts).call(ts, args) },
+			"logged":   func(ts *testscript.TestScript, _ bool, args []string) { of(ts).logged(ts, args) },
+			"guess":    func(ts *testscript.TestScript, _ bool, args []string) { of(ts).guess(ts, args) },
 			"requests": func(ts *testscript.TestScript, _ bool, _ []string) { of(ts).requests(ts) },
 			"steady": func(ts *testscript.TestScript, _ bool, args []string) {
 				if len(args) != 1 {
@@ -141,6 +149,45 @@ func (s *story) call(ts *testscript.TestScript, args []string) {
 		ts.Fatalf("%s %s: %d %s", args[0], args[1], code, answer)
 	}
 	fmt.Fprint(ts.Stdout(), answer)
+	s.sim.ResetRequests()
+}
+
+// oinClient is the id of the tenant's OIN client.
+func (s *story) oinClient(ts *testscript.TestScript) string {
+	_, answer := callSim(s.sim, ts.Getenv("ECPLAN_LOCAL_TOKEN"), http.MethodGet, "clients", "")
+	var clients []struct {
+		ID       string            `json:"client_id"`
+		Metadata map[string]string `json:"client_metadata"`
+	}
+	ts.Check(json.Unmarshal([]byte(answer), &clients))
+	for _, c := range clients {
+		if c.Metadata["express_configure_sp_client_id"] != "" {
+			return c.ID
+		}
+	}
+	ts.Fatalf("the tenant has no OIN client")
+	return ""
+}
+
+func (s *story) logged(ts *testscript.TestScript, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: logged TYPE DESCRIPTION USER")
+	}
+	ts.Check(s.sim.AddLog(map[string]any{"type": args[0], "description": args[1], "user_name": args[2], "client_id": s.oinClient(ts)}))
+	s.sim.ResetRequests()
+}
+
+func (s *story) guess(ts *testscript.TestScript, args []string) {
+	form := url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {s.oinClient(ts)}, "client_secret": args, "audience": {"https://" + s.sim.Domain() + "/api/v2/"},
+	}
+	r := httptest.NewRequest(http.MethodPost, s.sim.URL()+"/oauth/token", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	s.sim.Handler().ServeHTTP(w, r)
+	if w.Code != http.StatusUnauthorized {
+		ts.Fatalf("a guessed secret was answered with %d %s", w.Code, w.Body)
+	}
 	s.sim.ResetRequests()
 }
 

@@ -1,11 +1,14 @@
 package auth0sim_test
 
 import (
+	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,16 +22,58 @@ import (
 )
 
 // TestMain runs the tests and then holds everything that they sent and got against
-// Auth0's OpenAPI document, if that is beside the repository. Other packages' tests
-// can be held to it too: every simulator appends what it serves to the file that
-// AUTH0SIM_EXCHANGES names, and this test reads it.
+// Auth0's OpenAPI document, if that is beside the repository.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
-		code = checkExchanges()
+		code = checkOwn()
 	}
 	os.Exit(code)
 }
+
+// TestExchangesOfOthers holds the exchanges of a whole test run to the document: those
+// in the file that AUTH0SIM_CHECK names, which every simulator of a run with
+// AUTH0SIM_EXCHANGES appends to. The test command (.ci/test) does both.
+func TestExchangesOfOthers(t *testing.T) {
+	name := os.Getenv("AUTH0SIM_CHECK")
+	if name == "" {
+		t.Skip("AUTH0SIM_CHECK names no file; the test command runs this")
+	}
+	raw, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := newChecker(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewReaderSize(f, 1<<20)
+	for {
+		line, err := lines.ReadBytes('\n')
+		c.check(line)
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.n < fewest {
+		t.Errorf("only %d exchanges are in %s, and a run of all tests has more than %d: are simulators started without them?", c.n, name, fewest)
+	}
+	if c.report() != 0 {
+		t.Error("the tests' exchanges do not fit Auth0's document; see above. What traffic disproves belongs among the exceptions")
+	}
+}
+
+// fewest is how many exchanges a run of all tests has at least.
+const fewest = 5000
+
+var document = filepath.Join("..", "..", "..", "shared", "facts", "management-api-oas.json")
 
 // exceptions are where recorded traffic, or an error in the document, disproves it:
 // a pattern of what the check says, and why. Each must be used, so that the list
@@ -52,25 +97,18 @@ var exceptions = []struct{ pattern, why string }{
 	{`^DELETE /users/\{id\}/roles: status 400`, "a body that does not fit its schema is refused here as everywhere"},
 }
 
-func checkExchanges() int {
-	file := filepath.Join("..", "..", "..", "shared", "facts", "management-api-oas.json")
-	raw, err := os.ReadFile(file)
+func checkOwn() int {
+	raw, err := os.ReadFile(document)
 	if err != nil {
-		fmt.Printf("SKIPPED: the check of all exchanges against Auth0's OpenAPI document: %s is not there\n", file)
+		fmt.Printf("SKIPPED: the check of all exchanges against Auth0's OpenAPI document: %s is not there\n", document)
 		return 0
-	}
-	lines := allExchanges.b.Bytes()
-	if more := os.Getenv("AUTH0SIM_EXCHANGES"); more != "" {
-		if b, err := os.ReadFile(more); err == nil {
-			lines = append(lines, b...)
-		}
 	}
 	c, err := newChecker(raw)
 	if err != nil {
 		fmt.Println("read the OpenAPI document:", err)
 		return 1
 	}
-	for line := range bytes.Lines(lines) {
+	for line := range bytes.Lines(allExchanges.b.Bytes()) {
 		c.check(line)
 	}
 	return c.report()
@@ -83,6 +121,7 @@ type checker struct {
 	paths    []apiPath
 	found    map[string]int // problem → times
 	n        int
+	known    map[[sha256.Size]byte]bool // exchanges that were checked
 }
 
 type apiPath struct {
@@ -92,7 +131,7 @@ type apiPath struct {
 }
 
 func newChecker(raw []byte) (*checker, error) {
-	c := &checker{compiled: map[string]*jsonschema.Schema{}, found: map[string]int{}}
+	c := &checker{compiled: map[string]*jsonschema.Schema{}, found: map[string]int{}, known: map[[sha256.Size]byte]bool{}}
 	if err := json.Unmarshal(raw, &c.doc); err != nil {
 		return nil, err
 	}
@@ -157,13 +196,37 @@ func pointer(parts ...string) string {
 }
 
 func (c *checker) check(line []byte) {
-	var x struct {
+	var head struct {
+		Method, Path, Fault string
+		Status              int
+		Body, Response      json.RawMessage
+	}
+	if err := json.Unmarshal(line, &head); err != nil || head.Fault != "" {
+		return // the end of the file, or an answer that the test asked to be wrong
+	}
+	sum := sha256.New()
+	for _, part := range [][]byte{[]byte(head.Method), []byte(head.Path), {byte(head.Status >> 8), byte(head.Status)}, head.Body, head.Response} {
+		fmt.Fprintf(sum, "%d ", len(part))
+		sum.Write(part)
+	}
+	if key := [sha256.Size]byte(sum.Sum(nil)); c.known[key] {
+		c.n++
+		return
+	} else {
+		c.known[key] = true
+	}
+	x := struct {
 		Method, Path   string
 		Status         int
 		Body, Response any
-	}
-	if err := json.Unmarshal(line, &x); err != nil {
-		return // a hostile body that no value can hold, as 1e999: it belongs to no operation
+	}{Method: head.Method, Path: head.Path, Status: head.Status}
+	for raw, into := range map[*json.RawMessage]*any{&head.Body: &x.Body, &head.Response: &x.Response} {
+		if len(*raw) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(*raw, into); err != nil {
+			return // a hostile body that no value can hold, as 1e999: it belongs to no operation
+		}
 	}
 	below, isAPI := strings.CutPrefix(x.Path, "/api/v2")
 	if !isAPI || x.Status == 0 {

@@ -29,8 +29,8 @@ func Start(t TB, o Options) *Server {
 }
 
 // exchangesFile is the file that AUTH0SIM_EXCHANGES names: every tenant of a test
-// run appends its exchanges to it, for the test of this package that holds them
-// against Auth0's document. Nil without the variable.
+// run appends its exchanges to it, for TestExchangesOfOthers, which holds them against
+// Auth0's document. Nil without the variable.
 var exchangesFile = sync.OnceValue(func() io.Writer {
 	name := os.Getenv("AUTH0SIM_EXCHANGES")
 	if name == "" {

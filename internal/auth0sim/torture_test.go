@@ -3,6 +3,7 @@ package auth0sim_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -30,7 +31,7 @@ func TestTorture(t *testing.T) {
 		{},
 		{ListLagReads: 2, ClientID: "m", ClientSecret: "s", RateLimit: "100000,100000", KeepBodies: true, Control: true},
 	} {
-		o.Domain, o.Token = "tenant.example", token
+		o.Domain, o.Token, o.Exchanges = "tenant.example", token, io.Discard // hostile: nothing for the document
 		s, err := auth0sim.New(o)
 		if err != nil {
 			t.Fatal(err)
@@ -221,7 +222,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/api/v2/resource-servers", `{"identifier":"https://x"}`)
 	f.Add("POST", "/oauth/token", "grant_type=client_credentials")
 	f.Add("PATCH", "/api/v2/actions/triggers/post-login/bindings", `{"bindings":[]}`)
-	s, err := auth0sim.New(auth0sim.Options{Token: token})
+	s, err := auth0sim.New(auth0sim.Options{Token: token, Exchanges: io.Discard})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -247,7 +248,7 @@ func FuzzSeed(f *testing.F) {
 	f.Add([]byte(`{"complete":true,"clients":[{"name":"x","client_id":"y","credentials":[{}]}],"tenant":{"flags":null}}`))
 	f.Add([]byte(`{"resource_servers":[{"identifier":"x","scopes":[1]}],"connections":[{"name":"x","options":1}],"organizations":[{"name":"x","connections":["x"]}]}`))
 	f.Fuzz(func(t *testing.T, seed []byte) {
-		s, err := auth0sim.New(auth0sim.Options{Token: token, Seed: seed})
+		s, err := auth0sim.New(auth0sim.Options{Token: token, Seed: seed, Exchanges: io.Discard})
 		if err != nil {
 			return
 		}
