@@ -146,6 +146,7 @@ func (e *expansion) guideAction(r *manifest.Resource) {
 	}
 	action := renamedFrom(e.add(r, "action", "Action", r.Name+".post-login", placed(override(spec, section))), spec["name"])
 	action.Meta.Formerly = []string{actionAddress}
+	action.Meta.Outdated = []string{"secrets." + secretLoginURLs, "secrets." + secretDomains}
 	action.Meta.AfterRemoved = "Client" // until another application's client is gone, the Action must know it
 }
 
@@ -211,6 +212,7 @@ func (e *expansion) sharedAction(apps []*manifest.Resource, address string) {
 	merged["secrets"] = override(secrets, own)
 	action := renamedFrom(e.add(first, "action", "Action", strings.TrimPrefix(address, "Action/"), placed(merged)), spec["name"])
 	action.Meta.Formerly = append(former, actionAddress)
+	action.Meta.Outdated = []string{"secrets." + secretLoginURL, "secrets." + secretDomains}
 	action.Meta.AfterRemoved = "Client"
 }
 

@@ -352,8 +352,9 @@ func secretChanges(d Desired, o Observed, want map[string]any) []Change {
 	return out
 }
 
-// releasedSecrets lists the secrets that a run set, that nobody has set since, and that
-// the manifest no longer declares: they go, as all that a run added does.
+// releasedSecrets lists the secrets that the manifest does not declare and that go: those
+// that a run set and nobody since, as all that a run added does, and those of which the
+// manifest knows that nothing is lost with them.
 func releasedSecrets(d Desired, o Observed) []string {
 	return undeclaredSecrets(d, o, true)
 }
@@ -369,7 +370,8 @@ func undeclaredSecrets(d Desired, o Observed, ours bool) []string {
 	var out []string
 	for _, n := range manifest.Keys(have) {
 		rec, recorded := d.Record.Secrets["secrets."+n]
-		if _, declared := want[n]; !declared && ours == (recorded && rec.UpdatedAt == have[n]) {
+		released := recorded && rec.UpdatedAt == have[n] || slices.Contains(d.Meta.Outdated, "secrets."+n)
+		if _, declared := want[n]; !declared && ours == released {
 			out = append(out, n)
 		}
 	}

@@ -64,6 +64,10 @@ type Meta struct {
 	AssumeSecretsUnchanged bool
 	// Formerly lists addresses under which earlier runs may have recorded the object.
 	Formerly []string
+	// Outdated are the paths of values that can't be read back, and that only another form
+	// of the object needs: what they held stands in the manifest, so that losing them is no
+	// loss. Set by composites.
+	Outdated []string
 	// AfterRemoved names a kind: what the plan deletes of it goes before this is changed.
 	AfterRemoved string
 	// After lists addresses that must be done first although no value refers to them.
