@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,25 @@ func TestPruneDeletesOnlyWhatRunsCreated(t *testing.T) {
 		if s.Action != kind.Delete && s.Action != kind.Unbind {
 			t.Errorf("pruning would %s %s", s.Action, s.ID)
 		}
+	}
+}
+
+// TestDestroyKnowsItsOwn: an address under which a run created something may mean another
+// object by now, one that was there before; that one stays.
+func TestDestroyKnowsItsOwn(t *testing.T) {
+	b := newBench(t, []byte(`{"resource_servers": [{"identifier": "urn:theirs", "name": "Theirs"}]}`))
+	b.manifest([]object{doc("ResourceServer", "api", object{"identifier": "urn:ours"})})
+	b.apply()
+	b.manifest([]object{doc("ResourceServer", "api", object{"identifier": "urn:theirs"})})
+	p := b.carryOut(fleet.PlanOptions{Mode: planner.Destroy, Force: true})
+	if len(p.Steps) > 0 || !slices.Contains(named(b.state(), "resource_servers", "identifier"), "urn:theirs") {
+		t.Errorf("an API was deleted that no run had created: %s", indent(p.Steps))
+	}
+	b.manifest([]object{doc("ResourceServer", "api", object{"identifier": "urn:third"}), doc("ResourceServer", "other", object{"identifier": "urn:fourth"})})
+	b.apply()
+	b.manifest([]object{doc("ResourceServer", "api", object{"identifier": "urn:fourth"})}) // as "other" before
+	if p := b.carryOut(fleet.PlanOptions{Mode: planner.Destroy, Force: true}); len(p.Steps) != 1 || slices.Contains(named(b.state(), "resource_servers", "identifier"), "urn:fourth") {
+		t.Errorf("an object was not destroyed once: %s", indent(p.Steps))
 	}
 }
 

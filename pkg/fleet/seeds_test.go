@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -25,6 +26,8 @@ type misery struct {
 	Docs []object // the manifest whose apply goes wrong
 	// First, if there, was applied before without trouble.
 	First []object `json:",omitempty"`
+	// How is how the manifest is planned: planner.Prune, planner.Destroy, "" to apply.
+	How string `json:",omitempty"`
 	// Faults are for the apply, More for the mending: the write's number and what
 	// happens to it, "" for the death of the process.
 	Faults, More []trouble
@@ -51,6 +54,7 @@ func drawMisery(t *rapid.T) misery {
 	m := misery{Seed: drawSeed(t), Mode: rapid.SampledFrom([]string{modeResume, modeApply, modeRollback}).Draw(t, "mode"), Parallel: rapid.SampledFrom([]int{1, 1, 4}).Draw(t, "parallel")}
 	if rapid.Bool().Draw(t, "second manifest") {
 		m.First = drawManifest(t, domain)
+		m.How = rapid.SampledFrom([]string{"", "", planner.Prune, planner.Destroy}).Draw(t, "how")
 	}
 	m.Docs = drawManifest(t, domain)
 	draw := func(label string, most int) (out []trouble) {
@@ -93,6 +97,7 @@ func (m misery) world(t testing.TB) (*world, error) {
 		}
 	}
 	w.declare(m.Docs)
+	w.how = fleet.PlanOptions{Mode: m.How, Force: m.How != ""}
 	return w, nil
 }
 
@@ -134,7 +139,6 @@ func (m misery) run(t testing.TB) error {
 	if err != nil {
 		return err
 	}
-	defer calm.sim.Close() //nolint:errcheck // closed again at the end of the test
 	if _, _, out := calm.applyOnce(); !out.OK() {
 		return fmt.Errorf("undisturbed: %w", out.Error())
 	}
@@ -143,7 +147,6 @@ func (m misery) run(t testing.TB) error {
 	if err != nil {
 		return err
 	}
-	defer w.sim.Close() //nolint:errcheck // closed again at the end of the test
 	start := canonical(t, w.sim)
 	w.suffer(m.Faults)
 	run, p, out := w.applyOnce()
@@ -247,22 +250,34 @@ func (m misery) rollback(w *world, run string, p planner.TenantPlan, start objec
 // TestMisery: whatever goes wrong, wherever, the tenant ends where it would have ended
 // undisturbed, or where it began.
 func TestMisery(t *testing.T) {
-	seeds := 0
-	if checks := flag.Lookup("rapid.checks"); wholeTorture && checks.Value.String() == checks.DefValue {
-		if err := checks.Value.Set("10000"); err != nil {
-			t.Fatal(err)
-		}
-		defer checks.Value.Set(checks.DefValue) //nolint:errcheck // it was that before
-	}
-	rapid.Check(t, func(rt *rapid.T) {
-		m := drawMisery(rt)
-		seeds++
-		if err := m.run(t); err != nil {
-			if path := os.Getenv("ECPLAN_TORTURE_OUT"); path != "" {
-				_ = os.WriteFile(path, []byte(m.String()), 0o600) // besides what is printed
+	shares := 1
+	if checks := flag.Lookup("rapid.checks"); wholeTorture {
+		shares = 4 // side by side: most of the time goes by waiting for the disk
+		if checks.Value.String() == checks.DefValue {
+			if err := checks.Value.Set(fmt.Sprint(10_000 / shares)); err != nil {
+				t.Fatal(err)
 			}
-			rt.Fatalf("%v\n\nAs a test of its own:\n\n%s", err, m)
+			t.Cleanup(func() { _ = checks.Value.Set(checks.DefValue) }) // it was that before
 		}
-	})
-	t.Logf("%d seeds", seeds)
+	}
+	var seeds atomic.Int64
+	t.Cleanup(func() { t.Logf("%d seeds", seeds.Load()) })
+	for i := range shares {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(rt *rapid.T) {
+				m := drawMisery(rt)
+				seeds.Add(1)
+				var err error
+				t.Run("seed", func(t *testing.T) { err = m.run(t) }) // its tenants go with it
+				if err == nil {
+					return
+				}
+				if path := os.Getenv("ECPLAN_TORTURE_OUT"); path != "" {
+					_ = os.WriteFile(path, []byte(m.String()), 0o600) // besides what is printed
+				}
+				rt.Fatalf("%v\n\nAs a test of its own:\n\n%s", err, m)
+			})
+		})
+	}
 }

@@ -194,7 +194,9 @@ func lacking(state object, gone map[string]bool) object {
 	if flows, ok := state["bindings"].(object); ok {
 		kept := object{}
 		for trigger, flow := range flows {
-			kept[trigger] = drop(flow, names("action"))
+			if left := drop(flow, names("action")); len(list(left)) > 0 {
+				kept[trigger] = left
+			}
 		}
 		out["bindings"] = kept
 	}

@@ -118,6 +118,9 @@ func observe(in Input, v *kind.View) []*state {
 		s.found, s.err = s.kind.Observe(s.desired, v)
 		if s.found.Exists && s.desired.Record.ID != s.found.ID {
 			s.desired.Record = kind.Record{} // the address meant another object then
+			if s.desired.Removing {
+				s.found = kind.Observed{} // and that one is not there
+			}
 		}
 		if s.desired.Removing && s.err == nil && s.found.Exists && s.kind.Losses != nil {
 			s.losses, _ = s.kind.Losses(s.desired, s.found, v)
