@@ -1,4 +1,4 @@
-// Package examples embeds the example that the demo plays. The files are documentation
+// Package examples embeds the examples that the demo plays. The files are documentation
 // first: the tests run them as they are.
 package examples
 
@@ -8,3 +8,8 @@ import "embed"
 //
 //go:embed express
 var Express embed.FS
+
+// Onboarding is a customer of that application, with a seed that has its people.
+//
+//go:embed onboarding
+var Onboarding embed.FS

@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
+	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,7 +40,7 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder; the system clears what is left
-	seed, err := fs.ReadFile(examples.Express, "express/tenant.json")
+	seed, err := demoSeed()
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,8 @@ func demo(c *cli.Context) error {
 		return s.Env(name)
 	}
 	run := func(args ...string) int {
-		fmt.Fprintf(s.Out, "\n$ ecplan %s\n", strings.Join(args, " "))
+		shown := strings.ReplaceAll(strings.Join(args, " "), "Acme CRM", `"Acme CRM"`)
+		fmt.Fprintf(s.Out, "\n$ ecplan %s\n", shown)
 		args = append([]string{"ecplan"}, args...)
 		args = append(args, "-f", dir, "--store", filepath.Join(dir, ".ecplan"))
 		if c.Bool("no-color") {
@@ -96,8 +98,20 @@ func demo(c *cli.Context) error {
 	if err := holdings(s.Out, sim); err != nil {
 		return err
 	}
-	say("5. A customer comes: an organization with an admin who gets the role, and a\n   directory that the OIN client may use (by hand here, in Auth0's dashboard).")
-	if err := customer(c.Context, sim); err != nil {
+	say("5. A customer comes: an organization with its directory, and an admin who gets the\n   role. That is a manifest as well (examples/onboarding), and so is the setting of\n   the tenant that the warning was about.")
+	if err := demoCustomer(dir); err != nil {
+		return err
+	}
+	if code := run("plan", "--tenant", "local"); code != exitDone {
+		return exit(code, nil)
+	}
+	inner.Err = io.Discard
+	if code := run("apply", "--tenant", "local", "--yes"); code != exitDone {
+		return exit(code, nil)
+	}
+	inner.Err = s.Err
+	say("   One click in Auth0's dashboard is left: the OIN client may use the directory.")
+	if err := allowDirectory(c.Context, sim); err != nil {
 		return err
 	}
 	say("6. Is all there, and does it work? Check the tenant, then play the whole flow\n   on a copy of it: an admin presses the button, Okta makes the connection.")
@@ -149,7 +163,7 @@ func holdings(w io.Writer, sim *auth0sim.Server) error {
 	}
 	fmt.Fprintf(w, "   APIs      %s\n   Roles     %s\n   Clients   %s\n", names(state.APIs), names(state.Roles), names(state.Clients))
 	for _, g := range state.Grants {
-		fmt.Fprintf(w, "   Grant     %d scopes on %s\n", len(g.Scope), g.Audience)
+		fmt.Fprintf(w, "   Grant     %s on %s\n", strings.Join(g.Scope, ", "), g.Audience)
 	}
 	fmt.Fprintf(w, "   Actions   %s\n", names(state.Actions))
 	if state.Tenant.Flags["use_scope_descriptions_for_consent"] {
@@ -170,56 +184,67 @@ func names(list []named) string {
 	return strings.Join(out, ", ")
 }
 
-// customer does what is left to people: an organization with an admin who has the role,
-// the OIN client on the directory with his account, and Auth0's prerequisite.
-func customer(ctx context.Context, sim *auth0sim.Server) error {
-	var state struct {
-		Roles, Clients []struct {
-			ID     string `json:"id"`
-			Client string `json:"client_id"`
-			Name   string `json:"name"`
+// demoSeed is the example's tenant, and the people of the customer who comes.
+func demoSeed() ([]byte, error) {
+	seed := map[string]json.RawMessage{}
+	for _, from := range []struct {
+		files embed.FS
+		name  string
+	}{{examples.Onboarding, "onboarding/tenant.json"}, {examples.Express, "express/tenant.json"}} { // the latter counts
+		data, err := from.files.ReadFile(from.name)
+		if err != nil {
+			return nil, err
 		}
+		if err := json.Unmarshal(data, &seed); err != nil {
+			return nil, fmt.Errorf("read %s: %w", from.name, err)
+		}
+	}
+	return json.Marshal(seed)
+}
+
+// demoCustomer adds the customer to the manifests in dir, and the prerequisite.
+func demoCustomer(dir string) error {
+	globex, err := examples.Onboarding.ReadFile("onboarding/globex.yaml")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "globex.yaml"), globex, 0o600); err != nil {
+		return err
+	}
+	set, err := os.OpenFile(filepath.Join(dir, "express.yaml"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = set.WriteString("  tenant_settings: {flags: {enable_client_connections: false}}\n")
+	return errors.Join(err, set.Close())
+}
+
+// allowDirectory lets the OIN client use the directory with the admin's account: whose
+// connections are whose is nothing that ecplan manages.
+func allowDirectory(ctx context.Context, sim *auth0sim.Server) error {
+	var state struct {
+		Clients []struct {
+			Name string
+			ID   string `json:"client_id"`
+		}
+		Connections []struct{ Name, ID string }
 	}
 	if err := json.Unmarshal(sim.Snapshot(), &state); err != nil {
 		return fmt.Errorf("read the simulated tenant: %w", err)
 	}
-	var role, client string
-	for _, r := range state.Roles {
-		if r.Name == "EXPRESS_CONFIGURE_ADMIN_ROLE" {
-			role = r.ID
+	for _, client := range state.Clients {
+		for _, directory := range state.Connections {
+			if client.Name == "Okta OIN Integration Client" && directory.Name == "customer-admins" {
+				return request(ctx, sim, "PATCH", "connections/"+directory.ID+"/clients", `[{"client_id":"`+client.ID+`","status":true}]`)
+			}
 		}
 	}
-	for _, c := range state.Clients {
-		if c.Name == "Okta OIN Integration Client" {
-			client = c.Client
-		}
-	}
-	ids := map[string]string{"ROLE": role, "CLIENT": client}
-	for _, r := range []struct{ method, path, body, keep, as string }{
-		{"PATCH", "tenants/settings", `{"flags":{"enable_client_connections":false}}`, "", ""},
-		{"POST", "connections", `{"name":"acme-staff","strategy":"auth0","enabled_clients":["CLIENT"]}`, "id", "DIRECTORY"},
-		{"POST", "users", `{"connection":"acme-staff","email":"ada@globex.example","password":"only-for-the-demo-1"}`, "user_id", "USER"},
-		{"POST", "organizations", `{"name":"globex","display_name":"Globex"}`, "id", "ORG"},
-		{"POST", "organizations/ORG/members", `{"members":["USER"]}`, "", ""},
-		{"POST", "organizations/ORG/members/USER/roles", `{"roles":["ROLE"]}`, "", ""},
-	} {
-		for name, id := range ids {
-			r.path, r.body = strings.ReplaceAll(r.path, name, url.PathEscape(id)), strings.ReplaceAll(r.body, name, id)
-		}
-		answer, err := request(ctx, sim, r.method, r.path, r.body)
-		if err != nil {
-			return err
-		}
-		if r.keep != "" {
-			ids[r.as], _ = answer[r.keep].(string)
-		}
-	}
-	return nil
+	return errors.New("the simulated tenant lacks the OIN client or the directory")
 }
 
 // request sends the simulated tenant a request that is not ecplan's.
-func request(ctx context.Context, sim *auth0sim.Server, method, path, body string) (map[string]any, error) {
-	fail := func(err error) (map[string]any, error) { return nil, fmt.Errorf("%s %s: %w", method, path, err) }
+func request(ctx context.Context, sim *auth0sim.Server, method, path, body string) error {
+	fail := func(err error) error { return fmt.Errorf("%s %s: %w", method, path, err) }
 	req, err := http.NewRequestWithContext(ctx, method, sim.URL()+"/api/v2/"+path, strings.NewReader(body))
 	if err != nil {
 		return fail(err)
@@ -230,19 +255,9 @@ func request(ctx context.Context, sim *auth0sim.Server, method, path, body strin
 	if err != nil {
 		return fail(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fail(err)
-	}
+	defer resp.Body.Close() //nolint:errcheck // nothing is read from it
 	if resp.StatusCode >= http.StatusBadRequest {
-		return fail(fmt.Errorf("status %d: %s", resp.StatusCode, data))
+		return fail(errors.New(resp.Status))
 	}
-	answer := map[string]any{}
-	if len(data) > 0 {
-		if err := json.Unmarshal(data, &answer); err != nil {
-			return fail(err)
-		}
-	}
-	return answer, nil
+	return nil
 }

@@ -111,7 +111,7 @@ func Verify(e Evidence) Report {
 	}
 	v.suffix = ""
 	for _, r := range e.Setup.Others {
-		v.declared("declared", "It is on the tenant as declared", r, "", nil)
+		v.declared("declared", r.Address()+" is on the tenant as declared", r, "", nil)
 	}
 	v.readiness()
 	v.connections()
