@@ -16,9 +16,13 @@ type document struct {
 	Risk bool
 	// Asides are further sentences to the headline.
 	Asides []aside
+	// Lead says what is special about all of it.
+	Lead []string
 	// Table answers at a glance which tenants are concerned.
 	Table    table
 	Sections []section
+	// Notices are those that several sections would repeat, most urgent first.
+	Notices []card
 	// Facts are names and values for the small print: checksum, run, version.
 	Facts [][2]string
 	// Rest names the command that shows what a format had to leave out.
@@ -45,14 +49,14 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
-// maxSameRows is how many tenants without changes have rows of their own.
+// maxSameRows is how many tenants without changes are named.
 const maxSameRows = 5
 
-// split returns the rows to show one by one, and how many more have nothing to do.
+// split returns the rows to show, and how many more tenants have nothing to do.
 func (t *table) split() (rows []tableRow, same int) {
 	for _, r := range t.Rows {
 		if r.Class == "same" {
-			same++
+			same += len(r.Tenants)
 		}
 	}
 	if same <= maxSameRows {
@@ -67,6 +71,7 @@ func (t *table) split() (rows []tableRow, same int) {
 }
 
 type table struct {
+	// Head are the titles of the columns; the first is that of the tenants.
 	Head []string
 	// Align has an l or an r for each column.
 	Align string
@@ -76,12 +81,20 @@ type table struct {
 // classes say how much attention something wants, most first.
 var classes = []string{"error", "danger", "risk", "change", "done", "same"}
 
+// tableRow is a tenant, or several that a section shows together.
 type tableRow struct {
+	Tenants []string
+	// Cells are what stands behind the tenants.
 	Cells []string
 	Class string // one of classes
-	// Section is the index of the section that shows the tenant.
+	// Text says the same in a sentence without a full stop; "" where text has no table.
+	Text string
+	// Section is the index of the section that shows the tenants.
 	Section int
 }
+
+// maxRowNames is how many tenants of a row are named.
+const maxRowNames = 24
 
 // section is what one tenant, or several alike, are about.
 type section struct {

@@ -89,6 +89,20 @@ func (p page) Right(i int) bool { return i < len(p.Doc.Table.Align) && p.Doc.Tab
 // Head is the title of column i.
 func (p page) Head(i int) string { return p.Doc.Table.Head[i] }
 
+// Next is the column behind i.
+func (p page) Next(i int) int { return i + 1 }
+
+// Names lists the tenants of a row.
+func (r tableRow) Names() string { return some(r.Tenants, maxRowNames) }
+
+// Several says how many tenants a row has, "" if it is one.
+func (r tableRow) Several() string {
+	if len(r.Tenants) == 1 {
+		return ""
+	}
+	return count(len(r.Tenants), "tenant")
+}
+
 // Rest is the number of columns behind the first.
 func (p page) Rest() int { return len(p.Doc.Table.Head) - 1 }
 

@@ -35,11 +35,15 @@ func writeMarkdown(w io.Writer, d *document, o Options) error {
 	m.out.WriteString("### " + mdText(short(cmp.Or(o.Title, d.Title), maxName)) + "\n\n")
 	m.out.WriteString(classMark(d.Class()) + " **" + d.Headline + "**")
 	m.out.WriteString(strings.TrimRight(" "+d.asides(), " ") + "\n\n")
+	for _, l := range d.Lead {
+		m.out.WriteString(mdText(l) + "\n\n")
+	}
 	m.table(d)
 	m.notes(d)
 	for i := range d.Sections {
 		m.section(&d.Sections[i], len(d.Sections)-i-1)
 	}
+	m.fold("What is known of several tenants", nil, m.quiet(d.Notices)...)
 	m.foot(d, o)
 	_, err := io.WriteString(w, m.out.String())
 	return err
@@ -75,17 +79,16 @@ func (m *markdownWriter) table(d *document) {
 	m.out.WriteString("| | " + strings.Join(d.Table.Head, " | ") + " |\n|---|" + columns(d.Table.Align) + "\n")
 	rows, same := d.Table.split()
 	for _, r := range rows {
-		row := "| " + classMark(r.Class)
-		for i, c := range r.Cells {
-			if i == 0 {
-				c = mdCode(c)
-			} else {
-				c = mdText(c)
-			}
-			row += " | " + strings.ReplaceAll(c, "|", `\|`)
+		names := mdNames(r.Tenants, maxRowNames)
+		if len(r.Tenants) > 1 {
+			names = count(len(r.Tenants), "tenant") + ", each: " + names
+		}
+		row := "| " + classMark(r.Class) + " | " + strings.ReplaceAll(names, "|", `\|`)
+		for _, c := range r.Cells {
+			row += " | " + strings.ReplaceAll(mdText(c), "|", `\|`)
 		}
 		if !m.fits(row+" |\n", tableShare) {
-			m.rows++
+			m.rows += len(r.Tenants)
 		}
 	}
 	if same > 0 {
@@ -121,17 +124,24 @@ func (m *markdownWriter) notes(d *document) {
 			add("- ❌ " + mdTenants(s, 5) + ": " + mdText(strings.ReplaceAll(strings.Join(s.Error, " "), bar, "")) + "\n")
 		}
 	}
+	notice := func(n *card, on string) {
+		line := "- " + map[bool]string{true: "❌", false: "⚠️"}[n.Class == "refusal"] + " **" + mdText(n.Title) + "**"
+		if n.Aside != "" {
+			line += " " + mdCode(n.Aside)
+		}
+		add(line + on + ":" + noticeText(n) + "\n")
+	}
 	for i := range d.Sections {
 		s := &d.Sections[i]
 		for _, n := range s.Notices {
-			if n.Mark != "!" {
-				continue
+			if n.Urgent() {
+				notice(&n, " on "+mdTenants(s, 5))
 			}
-			line := "- " + map[bool]string{true: "❌", false: "⚠️"}[n.Class == "refusal"] + " **" + mdText(n.Title) + "**"
-			if n.Aside != "" {
-				line += " " + mdCode(n.Aside)
-			}
-			add(line + " on " + mdTenants(s, 5) + ":" + noticeText(&n) + "\n")
+		}
+	}
+	for _, n := range d.Notices {
+		if n.Urgent() {
+			notice(&n, "")
 		}
 	}
 	if any {
@@ -149,9 +159,17 @@ func stop(s string) string {
 func mdTenants(s *section, max int) string {
 	names := make([]string, len(s.Tenants))
 	for i, t := range s.Tenants {
-		names[i] = mdCode(t.Name)
+		names[i] = t.Name
 	}
-	return some(names, max)
+	return mdNames(names, max)
+}
+
+func mdNames(names []string, max int) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = mdCode(n)
+	}
+	return some(out, max)
 }
 
 // section writes one tenant, or several alike; after says how many sections follow,
@@ -265,22 +283,10 @@ func (m *markdownWriter) cardLines(s *section, room int) []string {
 // tail lists what nobody has to look at: notices that inform or were acknowledged,
 // and what stays as it is.
 func (m *markdownWriter) tail(s *section) []string {
-	var out []string
+	out := m.quiet(s.Notices)
 	n := 0
-	for _, x := range s.Notices {
-		if x.Mark == "!" {
-			continue
-		}
-		text := mdText(x.Verb) + " **" + mdText(x.Title) + "**"
-		if x.Aside != "" {
-			text += " " + mdCode(x.Aside)
-		}
-		text += ":" + noticeText(&x)
-		if n += len(text); n > 2000 {
-			m.notices++
-			continue
-		}
-		out = append(out, text)
+	for _, x := range out {
+		n += len(x)
 	}
 	if len(s.Same) > 0 {
 		names := make([]string, len(s.Same))
@@ -294,10 +300,35 @@ func (m *markdownWriter) tail(s *section) []string {
 	return out
 }
 
+// quiet lists those notices that nobody has to look at, as far as there is room.
+func (m *markdownWriter) quiet(notices []card) []string {
+	var out []string
+	n := 0
+	for _, x := range notices {
+		if x.Urgent() {
+			continue
+		}
+		text := mdText(x.Verb) + " **" + mdText(x.Title) + "**"
+		if x.Aside != "" {
+			text += " " + mdCode(x.Aside)
+		}
+		text += ":" + noticeText(&x)
+		if n += len(text); n > 2000 || m.out.Len()+len(text) > m.budget-footer {
+			m.notices++
+			continue
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
 func noticeText(n *card) string {
 	out := ""
 	for _, l := range n.Lines {
-		out += " " + mdText(strings.TrimSpace(l.Label+" "+strings.TrimPrefix(l.Text, bar))) + stop(l.Text)
+		if l.Label != "" {
+			out += " " + strings.TrimSuffix(sentence(l.Label), ".") + ":"
+		}
+		out += " " + mdText(strings.TrimPrefix(l.Text, bar)) + stop(l.Text)
 	}
 	return out
 }

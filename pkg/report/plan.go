@@ -27,13 +27,13 @@ func planDocument(p *planner.Plan, lim limits) *document {
 			changed++
 		}
 	}
-	groups := grouped(p, lim)
+	d.Lead = leadOfAll(p)
+	groups, notices := grouped(p, lim, d.Lead != nil)
+	d.Notices = notices
 	for at, g := range groups {
-		for _, i := range g.tenants {
-			d.Table.Rows = append(d.Table.Rows, planRow(&p.Tenants[i], tallies[i], at))
-		}
 		s := merged(g.sections)
 		slices.SortFunc(s.Tenants, func(a, b tenantName) int { return cmp.Compare(a.Name, b.Name) })
+		d.Table.Rows = append(d.Table.Rows, planRow(s.Tenants, &p.Tenants[g.tenants[0]], tallies[g.tenants[0]], at))
 		d.Sections = append(d.Sections, s)
 	}
 	number(d.Sections)
@@ -43,6 +43,9 @@ func planDocument(p *planner.Plan, lim limits) *document {
 		d.Headline += " It can't be applied while a refusal stands."
 	}
 	d.Asides = total.risks()
+	if total.destroy > 0 {
+		d.Asides = append([]aside{{count(total.destroy, "resource") + " destroyed", "danger"}}, d.Asides...)
+	}
 	if total.changes() > 0 && total.same > 0 {
 		d.Asides = append(d.Asides, aside{count(total.same, "resource") + " as declared", "same"})
 	}
@@ -77,19 +80,40 @@ func leadOf(t *planner.TenantPlan) []string {
 	return out
 }
 
-func planRow(t *planner.TenantPlan, n tally, section int) tableRow {
+// leadOfAll says what is special about all tenants' plans, nil if they differ.
+func leadOfAll(p *planner.Plan) []string {
+	var lead []string
+	for i := range p.Tenants {
+		own := leadOf(&p.Tenants[i])
+		if i > 0 && !slices.Equal(own, lead) {
+			return nil
+		}
+		lead = own
+	}
+	return lead
+}
+
+// planRow is the row of tenants that are alike; t and n are one of them.
+func planRow(tenants []tenantName, t *planner.TenantPlan, n tally, section int) tableRow {
 	r := tableRow{Section: section, Class: n.class()}
-	name := short(t.Tenant, maxName)
+	for _, x := range tenants {
+		r.Tenants = append(r.Tenants, x.Name)
+	}
 	if t.Error != "" {
-		r.Class = "error"
-		r.Cells = []string{name, "–", "–", "–", "–", "no plan"}
+		r.Class, r.Text = "error", "no plan"
+		r.Cells = []string{"–", "–", "–", "–", "no plan"}
 		return r
 	}
 	var watch []string
 	for _, a := range n.risks() {
 		watch = append(watch, a.Text)
 	}
-	r.Cells = []string{name, thousands(n.create), thousands(n.change), thousands(n.destroy), thousands(n.same), strings.Join(watch, ", ")}
+	r.Cells = []string{thousands(n.create), thousands(n.change), thousands(n.destroy), thousands(n.same), strings.Join(watch, ", ")}
+	r.Text = n.String()
+	if n.changes() == 0 {
+		r.Text = "nothing to do"
+	}
+	r.Text = strings.Join(append([]string{r.Text}, watch...), ", ")
 	return r
 }
 
@@ -142,18 +166,15 @@ func markOf(action string) string {
 	return "~"
 }
 
-// planSection shows one tenant. With generic, the tenant's domain is shown as a
-// variable wherever it occurs in a value.
-func planSection(t *planner.TenantPlan, lim limits, generic bool) section {
+// planSection shows one tenant, but for what is told of all. With generic, the tenant's
+// domain is shown as a variable wherever it occurs in a value.
+func planSection(t *planner.TenantPlan, lim limits, generic bool, told common) section {
 	n := tallyOf(t)
 	s := section{
 		Tenants: []tenantName{{short(t.Tenant, maxName), short(t.Domain, maxName)}},
 		Tally:   n.String(), Class: n.class(),
 	}
-	v := values{limits: lim, equal: t.EqualSecrets}
-	if generic && len(t.Domain) > 3 {
-		v.domain = t.Domain
-	}
+	v := valuesOf(t, lim, generic)
 	if t.Error != "" {
 		s.Class, s.Error, s.Tally = "error", block(t.Error, maxDetail), "no plan"
 		return s
@@ -161,7 +182,9 @@ func planSection(t *planner.TenantPlan, lim limits, generic bool) section {
 	if n.changes() == 0 {
 		s.Tally = "No changes. " + asDeclared(n.same)
 	}
-	s.Lead = leadOf(t)
+	if !told.lead {
+		s.Lead = leadOf(t)
+	}
 	waiting := waiters(t.Steps)
 	for _, steps := range byAddress(t.Steps) {
 		s.Cards = append(s.Cards, v.resource(steps, waiting))
@@ -169,7 +192,9 @@ func planSection(t *planner.TenantPlan, lim limits, generic bool) section {
 	notices := slices.Clone(t.Notices)
 	slices.SortStableFunc(notices, func(a, b kind.Notice) int { return urgency(a) - urgency(b) })
 	for _, x := range notices {
-		s.Notices = append(s.Notices, v.notice(x, t.Forced))
+		if !told.notices[v.noticeKey(x)] {
+			s.Notices = append(s.Notices, v.notice(x, t.Forced))
+		}
 	}
 	for _, a := range t.Unchanged {
 		s.Same = append(s.Same, short(a, maxName))

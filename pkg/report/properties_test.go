@@ -131,8 +131,15 @@ func TestEveryTenantIsShown(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := anyPlan().Draw(rt, "plan")
 		d := planDocument(p, limitsOf(Text))
-		if len(d.Table.Rows) != len(p.Tenants) {
-			rt.Fatalf("%d rows for %d tenants", len(d.Table.Rows), len(p.Tenants))
+		rows := 0
+		for _, r := range d.Table.Rows {
+			rows += len(r.Tenants)
+			if len(r.Tenants) != len(d.Sections[r.Section].Tenants) {
+				rt.Fatalf("the row of %v is that of %v", r.Tenants, d.Sections[r.Section].Tenants)
+			}
+		}
+		if rows != len(p.Tenants) {
+			rt.Fatalf("%d tenants have rows, of %d", rows, len(p.Tenants))
 		}
 		for _, tp := range p.Tenants {
 			n := 0

@@ -125,8 +125,8 @@ func runDocument(r RunReport) *document {
 			steps = fmt.Sprintf("%s of %s", thousands(done), thousands(len(t.Steps)))
 		}
 		d.Table.Rows = append(d.Table.Rows, tableRow{
-			Section: alike[key], Class: outcomeClass(t.Outcome),
-			Cells: []string{short(t.Tenant, maxName), outcomeWords(t.Outcome), steps, seconds(t.Seconds), short(t.Run, maxName)},
+			Tenants: []string{short(t.Tenant, maxName)}, Section: alike[key], Class: outcomeClass(t.Outcome),
+			Cells: []string{outcomeWords(t.Outcome), steps, seconds(t.Seconds), short(t.Run, maxName)},
 		})
 	}
 	d.Headline = runHeadline(r, ends)

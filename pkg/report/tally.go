@@ -38,7 +38,6 @@ func (t tally) risks() []aside {
 	}
 	add(t.refusals, count(t.refusals, "refusal"), "error")
 	add(t.forced, count(t.forced, "refusal")+" overridden by --force", "danger")
-	add(t.destroy, count(t.destroy, "resource")+" destroyed", "danger")
 	add(t.lost, count(t.lost, "step")+" can't be undone", "danger")
 	add(t.newID, count(t.newID, "step")+" undone only under a new id", "danger")
 	add(t.warnings, count(t.warnings, "warning"), "risk")

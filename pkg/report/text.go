@@ -67,12 +67,18 @@ func newTextWriter(o Options) *textWriter {
 func writeText(w io.Writer, d *document, o Options) error {
 	t := newTextWriter(o)
 	// What wants attention comes last, where the eye is when the output ends.
+	t.notices(d.Notices, false)
 	for _, class := range slices.Backward(classes) {
 		for i := range d.Sections {
 			if d.Sections[i].Class == class {
 				t.section(&d.Sections[i], len(d.Sections) == 1)
 			}
 		}
+	}
+	t.notices(d.Notices, true)
+	t.overview(&d.Table)
+	for _, l := range d.Lead {
+		t.prose(0, "", l, t.warn)
 	}
 	paint := t.bold
 	if d.Risk {
@@ -96,6 +102,49 @@ func (t *textWriter) plainIf(plain bool) func(...any) string {
 		return t.dim
 	}
 	return t.change
+}
+
+// notices writes those that want attention, or the others.
+func (t *textWriter) notices(all []card, urgent bool) {
+	for i := range slices.Backward(all) {
+		if all[i].Urgent() == urgent {
+			t.card(&all[i])
+			t.newline()
+		}
+	}
+}
+
+// overview writes a line for each row of a table that has several.
+func (t *textWriter) overview(table *table) {
+	rows, same := table.split()
+	if len(rows) == 0 || rows[0].Text == "" || len(table.Rows) == 1 {
+		return
+	}
+	if same > 0 {
+		t.prose(0, t.add("✓ "), count(same, "tenant")+": nothing to do", nil)
+	}
+	for _, r := range slices.Backward(rows) {
+		mark, paint := classSign(r.Class), t.mark(classSign(r.Class))
+		names := some(r.Tenants, 12)
+		text := names + ": " + r.Text
+		if len(r.Tenants) > 1 {
+			text = count(len(r.Tenants), "tenant") + " (" + names + "), each: " + r.Text
+		}
+		t.prose(0, paint(mark+" "), text, map[bool]func(...any) string{true: t.warn}[rank(r.Class) < rank("change")])
+	}
+	t.newline()
+}
+
+func classSign(class string) string {
+	switch class {
+	case "error", "danger":
+		return "!"
+	case "risk":
+		return "?"
+	case "change":
+		return "~"
+	}
+	return "✓"
 }
 
 // section writes one section; the only one leaves to the headline what that says as well.
@@ -226,7 +275,7 @@ func align(lines []line) alignment {
 
 func (l line) column() string {
 	if l.Class == danger {
-		return string(meta)
+		return string(meta) + strconv.Itoa(l.Depth)
 	}
 	return string(l.Class) + strconv.Itoa(l.Depth)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ecplan/ecplan/pkg/manifest"
+	"github.com/ecplan/ecplan/pkg/planner"
 )
 
 // limits bound what a format shows of one change.
@@ -40,6 +41,15 @@ type values struct {
 	equal map[string]string
 	// domain, if not "", is shown as ${tenant.domain}, so that tenants can be compared.
 	domain string
+}
+
+// valuesOf shows the values of a tenant; with generic, its domain is a variable.
+func valuesOf(t *planner.TenantPlan, lim limits, generic bool) values {
+	v := values{limits: lim, equal: t.EqualSecrets}
+	if generic && len(t.Domain) > 3 {
+		v.domain = t.Domain
+	}
+	return v
 }
 
 const domainVariable = "${tenant.domain}"
