@@ -103,8 +103,10 @@ func (v *verifier) organizations() {
 	n := len(o.Value) + v.State.Uncounted
 	found := count(n, "organization")
 	switch {
-	case v.State.Named != "" && n == 0:
-		found = "none is called " + v.State.Named
+	case v.State.Named != "" && n == 0: // a misspelt one would pass for one that nothing is wrong with
+		v.add(Check{ID: id, Title: title, Class: ClassReadiness, Result: Fail, Found: "none is called " + v.State.Named,
+			Expected: v.State.Named, Advice: "Name the organization by its name, not by the one that it is shown under; or make it."})
+		return
 	case v.State.Named != "":
 		found = v.State.Named
 	case v.State.Uncounted > 0:
