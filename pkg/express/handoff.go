@@ -144,18 +144,21 @@ func (h Handoff) letter(app App, st *State, i int, r Report) Mail {
 	}
 	b.WriteString("\nThank you, and kind regards\n")
 	m.Body, m.Subject = b.String(), printable(m.Subject)
-	m.BeforeSending = append(m.BeforeSending, sendingNotes(h, r)...)
+	m.BeforeSending = append(m.BeforeSending, sendingNotes(h, app, r)...)
 	return m
 }
 
 // sendingNotes are what Okta's process wants today besides the guide's letter (facts §1.1).
-func sendingNotes(h Handoff, r Report) []string {
+func sendingNotes(h Handoff, app App, r Report) []string {
 	out := []string{
 		"Since April 2026 the key can be downloaded in the OIN Wizard (Express Submission) instead of asking for it; look there first.",
 		"Okta answers the first letter with a public key in PEM format. It goes beside the manifest, into oin_client.public_key; then apply.",
 	}
 	if !h.RequestKey {
 		out[1] = "Have a test organization with an admin account that Okta may use: Okta's testers sign in with its user name and password."
+	}
+	if app.Provisions() {
+		out = append(out, "For SCIM the submission in the OIN wants the integration variable scim_base_url, and app.scim_base_url as the Base URL.")
 	}
 	for _, c := range r.Checks {
 		if c.Result == Warn || c.Result == Unknown {
