@@ -30,8 +30,9 @@ func organization() *Kind {
 }
 
 func deleteOrganization(d Desired, o Observed) ([]Step, error) {
-	s := organizations.deleteStep(d, o, Undo{Effect: NewID,
-		How: "creates the organization again, under another id and without its invitations, branding and grants"})
+	s := organizations.deleteStep(d, o, Undo{
+		Effect: NewID, How: "creates the organization again, under another id", Lost: []string{"its invitations, branding and grants, if any, don't come back"},
+	})
 	s.Changes = removed(d.Kind, without(s.Before, "members"))
 	m := &membershipWriter{d: d, o: o}
 	for _, e := range objects(s.Before["members"]) {

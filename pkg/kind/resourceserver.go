@@ -43,7 +43,10 @@ func resourceServer() *Kind {
 			return []Step{s}, nil
 		},
 		Delete: func(d Desired, o Observed) ([]Step, error) {
-			return []Step{resourceServers.deleteStep(d, o, Undo{Effect: NewID, How: "creates the API again, under another id; roles and users that had its permissions don't get them back"})}, nil
+			return []Step{resourceServers.deleteStep(d, o, Undo{
+				Effect: NewID, How: "creates the API again, under another id",
+				Lost: []string{"roles and users that had its permissions, if any, don't get them back, but for roles of the same run"},
+			})}, nil
 		},
 	}
 }

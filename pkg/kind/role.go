@@ -28,7 +28,9 @@ func role() *Kind {
 		Observe: observeRole, Losses: roleLosses,
 		Steps: roleSteps, Notices: narrowedRole,
 		Delete: func(d Desired, o Observed) ([]Step, error) {
-			return []Step{roles.deleteStep(d, o, Undo{Effect: NewID, How: "creates the role again, under another id and without its members"})}, nil
+			return []Step{roles.deleteStep(d, o, Undo{
+				Effect: NewID, How: "creates the role again, under another id", Lost: []string{"users who had it, if any, don't get it back"},
+			})}, nil
 		},
 	}
 }
