@@ -33,13 +33,18 @@ func (t *Target) Unfinished() ([]*journal.Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	return unfinished(logs), nil
+}
+
+// unfinished leaves of runs those that were interrupted or left requests unsettled.
+func unfinished(runs []*journal.Log) []*journal.Log {
 	var out []*journal.Log
-	for _, l := range logs {
+	for _, l := range runs {
 		if l.Interrupted() || len(l.Unsettled()) > 0 {
 			out = append(out, l)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // reopen takes a run of this tenant up again and settles it. The caller must close

@@ -133,7 +133,7 @@ type PlanOptions struct {
 // Plan reads the tenant and plans. Findings that stand in the way are returned as
 // manifest.Diagnostics; what went wrong on the way as *tenant.Error.
 func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, error) {
-	in, err := t.input(ctx, o.Mode)
+	in, runs, err := t.input(ctx, o.Mode)
 	if err != nil {
 		return planner.TenantPlan{}, err
 	}
@@ -154,11 +154,7 @@ func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, e
 	}
 	p, ds := planner.Make(in, view)
 	p.Flows = kind.Flows(t.Resources, view)
-	unfinished, err := t.Unfinished()
-	if err != nil {
-		return planner.TenantPlan{}, err
-	}
-	for _, l := range unfinished {
+	for _, l := range unfinished(runs) {
 		p.Notices = append(p.Notices, kind.Notice{
 			ID: "interrupted-run", Level: kind.Warn, Summary: "The run " + l.Header.Run + " was interrupted",
 			Detail: "apply asks the tenant what became of it and plans anew. To finish it as it was planned: ecplan resume. To take it back: ecplan rollback.",
@@ -176,18 +172,20 @@ func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, e
 	return p, ds.Err()
 }
 
-func (t *Target) input(ctx context.Context, mode string) (planner.Input, error) {
+// input is what the plan is made from but the tenant's own state, and the runs on record
+// that it was taken from, oldest first.
+func (t *Target) input(ctx context.Context, mode string) (planner.Input, []*journal.Log, error) {
 	id, err := t.client.Identity(ctx)
 	if err != nil {
-		return planner.Input{}, err
+		return planner.Input{}, nil, err
 	}
 	runs, err := journal.Load(t.Store, t.Tenant.Name, t.Tenant.Domain)
 	if err != nil {
-		return planner.Input{}, err
+		return planner.Input{}, nil, err
 	}
 	fingerprint, err := journal.Fingerprinter(t.Store)
 	if err != nil && len(runs) > 0 {
-		return planner.Input{}, err
+		return planner.Input{}, nil, err
 	}
 	if err != nil { // without a run there is nothing to compare with; a plan needs no store
 		fingerprint = func(string) string { return "" }
@@ -198,7 +196,7 @@ func (t *Target) input(ctx context.Context, mode string) (planner.Input, error) 
 		Identity: planner.Identity{ClientID: id.ClientID, Scopes: id.Scopes, Known: id.Known},
 	}
 	if in.Last, err = t.last(runs); err != nil {
-		return planner.Input{}, err
+		return planner.Input{}, nil, err
 	}
 	switch mode {
 	case planner.Prune:
@@ -212,7 +210,7 @@ func (t *Target) input(ctx context.Context, mode string) (planner.Input, error) 
 	in.Notices = func(rs []*manifest.Resource, v *kind.View) []kind.Notice {
 		return append(express.Notices(rs, v, removed), kind.Newcomers(rs, v, in.Last.Run, in.Last.Flows)...)
 	}
-	return in, err
+	return in, runs, err
 }
 
 // last finds the newest run that did all that it planned and was not taken back.

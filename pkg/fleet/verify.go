@@ -50,7 +50,7 @@ func (t *Target) Handoff(ctx context.Context, h express.Handoff) ([]express.Mail
 // look reads what planning needs and what a set-up has around it. Only what planning
 // needs must be readable.
 func (t *Target) look(ctx context.Context, setup express.Setup, o express.LookOptions) (planner.Input, *kind.View, *express.State, error) {
-	in, err := t.input(ctx, "")
+	in, _, err := t.input(ctx, "")
 	if err != nil {
 		return in, nil, nil, err
 	}

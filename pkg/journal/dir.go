@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/google/renameio/v2/maybe"
 )
@@ -24,7 +26,27 @@ import (
 //
 // Folders have mode 0700 and files 0600: they hold no secret but the key, and tell a
 // lot about a tenant.
-type Dir struct{ path string }
+type Dir struct {
+	path string
+
+	mu     sync.Mutex
+	listed listing
+}
+
+// listing is what the folder of runs held when it was read. Thousands of runs are listed
+// for each of hundreds of tenants, and hardly ever has anything changed in between.
+type listing struct {
+	names         []string
+	changed, read time.Time
+}
+
+// coarse is more than what the times of a file system are rounded to: in a folder that was
+// changed so shortly before it was read, the next change may not show.
+const coarse = 3 * time.Second
+
+func (l listing) holds(changed time.Time) bool {
+	return !l.read.IsZero() && l.changed.Equal(changed) && l.read.Sub(changed) > coarse
+}
 
 const (
 	dirMode  = 0o700
@@ -38,7 +60,7 @@ func OpenDir(path string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the store %s: %w", path, err)
 	}
-	return &Dir{abs}, nil
+	return &Dir{path: abs}, nil
 }
 
 // Where gives the folder's path.
@@ -46,20 +68,31 @@ func (d *Dir) Where() string { return d.path }
 
 // Runs lists the runs.
 func (d *Dir) Runs() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(d.path, "runs"))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	folder, now := filepath.Join(d.path, "runs"), time.Now()
+	info, err := os.Stat(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, e := range entries {
-		if runName.MatchString(e.Name()) {
-			names = append(names, e.Name())
-		}
+	if d.listed.holds(info.ModTime()) {
+		return d.listed.names, nil
 	}
+	f, err := os.Open(folder) // #nosec G304 -- it is the store's own
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return !runName.MatchString(n) })
 	slices.Sort(names)
+	d.listed = listing{names: names, changed: info.ModTime(), read: now}
 	return names, nil
 }
 

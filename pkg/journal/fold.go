@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/manifest"
@@ -13,21 +14,37 @@ import (
 // that were written for another domain under the same name are left out. A damaged
 // one is an error: what it held may be what matters.
 func Load(s Store, tenant, domain string) ([]*Log, error) {
-	names, err := s.Runs()
+	names, err := runsOf(s, tenant)
 	if err != nil {
-		return nil, fmt.Errorf("listing the runs in %s: %w", s.Where(), err)
+		return nil, err
 	}
 	var out []*Log
 	for _, n := range names {
-		if _, t, ok := parseName(n); !ok || t != fileName(tenant) {
-			continue
-		}
 		l, err := Read(s, n)
 		if err != nil {
 			return nil, err
 		}
 		if len(l.Records) > 0 && l.Header.Tenant == tenant && l.Header.Domain == domain {
 			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+// runsOf lists the runs on a tenant, oldest first, and those on others of the same file name.
+func runsOf(s Store, tenant string) ([]string, error) {
+	names, err := s.Runs()
+	if err != nil {
+		return nil, fmt.Errorf("listing the runs in %s: %w", s.Where(), err)
+	}
+	var out []string
+	file := fileName(tenant)
+	for _, n := range names {
+		if !strings.Contains(n, file) {
+			continue // thousands are of others, and this is told fast
+		}
+		if _, t, ok := parseName(n); ok && t == file {
+			out = append(out, n)
 		}
 	}
 	return out, nil

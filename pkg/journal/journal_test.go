@@ -309,6 +309,48 @@ func TestRunsSortByTimeThoughAClockGoesBack(t *testing.T) {
 	}
 }
 
+// TestRunsListsWhatIsThere draws what two processes do in one store, one of which has it
+// open for long: each always sees all runs, however little time there is in between.
+func TestRunsListsWhatIsThere(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		must := func(err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		path, err := os.MkdirTemp("", "store")
+		must(err)
+		defer os.RemoveAll(path) //nolint:errcheck // a leftover in the temporary folder is harmless
+		var open [2]*Dir
+		for i := range open {
+			open[i], err = OpenDir(path)
+			must(err)
+		}
+		made := []string{}
+		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+			s := open[rapid.IntRange(0, 1).Draw(t, "process")]
+			switch rapid.IntRange(0, 2).Draw(t, "what") {
+			case 0:
+				r, err := Begin(s, Header{Tenant: "a", Domain: "d"}, nil, time.Now, rand.Reader)
+				must(err)
+				must(r.Close())
+				made = append(made, r.Name())
+			case 1: // as if nothing had happened for an hour
+				then := time.Now().Add(-time.Hour)
+				if err := os.Chtimes(filepath.Join(path, "runs"), then, then); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Fatal(err)
+				}
+			case 2:
+				got, err := s.Runs()
+				must(err)
+				if !slices.Equal(got, made) {
+					t.Fatalf("lists %v, there are %v", got, made)
+				}
+			}
+		}
+	})
+}
+
 func TestAChangedPlanIsNoticed(t *testing.T) {
 	s := newDir(t)
 	name := sample(t, s)

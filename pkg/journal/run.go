@@ -30,13 +30,13 @@ type Run struct {
 // from. The run's name sorts after those of all the tenant's earlier runs, even if
 // a clock went back. The tenant's lock must be held.
 func Begin(s Store, h Header, plan []byte, now func() time.Time, random io.Reader) (*Run, error) {
-	names, err := s.Runs()
+	names, err := runsOf(s, h.Tenant)
 	if err != nil {
-		return nil, fmt.Errorf("listing the runs in %s: %w", s.Where(), err)
+		return nil, err
 	}
 	at := now().UTC().Truncate(time.Millisecond)
 	for _, n := range names {
-		if t, tenant, ok := parseName(n); ok && tenant == fileName(h.Tenant) && !t.Before(at) {
+		if t, _, ok := parseName(n); ok && !t.Before(at) {
 			at = t.Add(time.Millisecond)
 		}
 	}

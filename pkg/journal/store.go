@@ -16,7 +16,7 @@ import (
 type Store interface {
 	// Where says for people where the store is.
 	Where() string
-	// Runs lists the names of all runs, oldest first.
+	// Runs lists the names of all runs, oldest first. The list must not be changed.
 	Runs() ([]string, error)
 	// Create makes a run with its plan, and an empty journal open for append.
 	// It fails with fs.ErrExist if the name is taken.
