@@ -270,3 +270,36 @@ func TestCertificateEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestCertificateThatEndsSoon: the plan that adds it says so, and shows its end.
+func TestCertificateThatEndsSoon(t *testing.T) {
+	key := newOktaKey(t, "next")
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(0, 0, 20)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.private.Public(), key.private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := c.NotAfter.UTC().Format(time.DateOnly)
+	b := guide(t)
+	told := func(when string) {
+		t.Helper()
+		n := 0
+		for _, notice := range b.plan().Notices {
+			if notice.ID == "key-expires" {
+				if n++; !strings.Contains(notice.Summary, end) {
+					t.Errorf("%s: %s", when, notice.Summary)
+				}
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s: the key's end is told %d times", when, n)
+		}
+	}
+	b.write("okta-public-key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	told("with the client")
+	if shown := indent(b.plan().Steps); !strings.Contains(shown, `"expires_at": "`+end) {
+		t.Error("the plan does not show the end of the key")
+	}
+	b.apply()
+	told("on the tenant")
+}

@@ -2,21 +2,31 @@ package kind
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
 // expirySoon is how long before its end a key is worth a word.
 const expirySoon = 30 * 24 * time.Hour
 
-// clientNotices tells of keys that end soon or have ended, as far as the tenant says.
+// clientNotices tells of keys that end soon or have ended, on the tenant or in the manifest.
 func clientNotices(d Desired, o Observed) []Notice {
 	var out []Notice
 	if d.Now.IsZero() {
 		return nil
 	}
-	for _, c := range objects(o.Spec["credentials"]) {
-		end, err := time.Parse(time.RFC3339, text(c, "expires_at"))
-		if err != nil || end.Sub(d.Now) > expirySoon {
+	keys, there := objects(o.Spec["credentials"]), kids(objects(o.Spec["credentials"]))
+	for _, c := range objects(d.Spec["credentials"]) {
+		if kid, err := kidOf(c); err == nil && !slices.Contains(there, kid) {
+			c = maps.Clone(c)
+			c["kid"] = kid
+			keys = append(keys, c)
+		}
+	}
+	for _, c := range keys {
+		end := endOf(c)
+		if end.IsZero() || end.Sub(d.Now) > expirySoon {
 			continue
 		}
 		verb := "expires on"
@@ -25,7 +35,7 @@ func clientNotices(d Desired, o Observed) []Notice {
 		}
 		out = append(out, Notice{
 			ID: "key-expires", Address: d.Address(), Level: Warn,
-			Summary: fmt.Sprintf("The key %s %s %s", text(c, "kid"), verb, end.UTC().Format(time.DateOnly)),
+			Summary: fmt.Sprintf("The key %s %s %s", text(c, "kid"), verb, end.Format(time.DateOnly)),
 			Detail:  "From then on the client can't sign in with it. Put the next key into the manifest before.",
 		})
 	}

@@ -62,7 +62,26 @@ func shownCredential(c map[string]any, kid string) map[string]any {
 			out[k] = v
 		}
 	}
+	if end := endOf(c); out["expires_at"] == nil && !end.IsZero() {
+		out["expires_at"] = end.Format(time.RFC3339)
+	}
 	return out
+}
+
+// endOf is the end of a key's validity, as it is given or as its certificate says; zero
+// if it has none.
+func endOf(c map[string]any) time.Time {
+	if end, err := time.Parse(time.RFC3339, text(c, "expires_at")); err == nil {
+		return end.UTC()
+	}
+	if c["parse_expiry_from_cert"] != true {
+		return time.Time{}
+	}
+	key, err := manifest.ReadKey(text(c, "pem"))
+	if err != nil {
+		return time.Time{}
+	}
+	return key.Until
 }
 
 // credentialSteps brings the keys that a client signs in with to the declared ones:
