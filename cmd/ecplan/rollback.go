@@ -149,7 +149,7 @@ func remains(back *executor.Rollback) []string {
 		out = append(out, fmt.Sprintf("%s is left alone: %s.", l.Step, l.Why))
 	}
 	for _, l := range back.Lost {
-		out = append(out, fmt.Sprintf("%s can't be taken back: %s.", l.Step, l.Why))
+		out = append(out, l.String()+".")
 	}
 	return out
 }

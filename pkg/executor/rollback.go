@@ -18,7 +18,7 @@ type Rollback struct {
 	Plan planner.TenantPlan
 	// Left is what stays as it is because somebody changed it since.
 	Left []Left
-	// Lost is what can't be taken back.
+	// Lost is what can't be taken back wholly.
 	Lost []Lost
 }
 
@@ -29,8 +29,21 @@ type Left struct {
 	Otherwise     []kind.Aside
 }
 
-// Lost is a step that can't be taken back.
-type Lost struct{ Address, Step, Why string }
+// Lost is a step that can't be taken back, or only partly.
+type Lost struct {
+	Address, Step string
+	Why           string
+	// Partly says that the step is taken back, but for what Why names.
+	Partly bool
+}
+
+// String is a sentence without its end.
+func (l Lost) String() string {
+	if l.Partly {
+		return l.Step + " is taken back, but not wholly: " + l.Why
+	}
+	return l.Step + " can't be taken back: " + l.Why
+}
 
 // RollbackOptions say what a rollback may do.
 type RollbackOptions struct {
@@ -152,7 +165,7 @@ func (b *back) judge(address string) {
 		default:
 			b.revert[address] = append(b.revert[address], s)
 			for _, what := range s.Undo.Lost {
-				b.out.Lost = append(b.out.Lost, Lost{Address: address, Step: s.ID, Why: what})
+				b.out.Lost = append(b.out.Lost, Lost{Address: address, Step: s.ID, Why: what, Partly: true})
 			}
 		}
 	}

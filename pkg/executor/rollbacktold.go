@@ -104,7 +104,7 @@ func (b *back) notices() {
 	for _, l := range b.out.Lost {
 		b.out.Plan.Notices = append(b.out.Plan.Notices, kind.Notice{
 			ID: "not-undone", Address: l.Address, Level: kind.Warn,
-			Summary: fmt.Sprintf("%s can't be taken back wholly: %s", l.Step, l.Why),
+			Summary: l.String(),
 		})
 	}
 	slices.SortStableFunc(b.out.Plan.Notices, func(x, y kind.Notice) int { return strings.Compare(x.ID+" "+x.Address, y.ID+" "+y.Address) })
