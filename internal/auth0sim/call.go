@@ -32,14 +32,15 @@ type call struct {
 
 	// For the log: who calls, which secret a read shows, what a token request asks for
 	// and why its client is not who it says.
-	caller, secret, reason string
-	form                   map[string]string
+	caller, scope, secret, reason string
+	form                          map[string]string
 }
 
 // bearer is who calls, as far as the token says.
 type bearer struct {
 	all      bool            // the fixed bearer without TokenScopes
 	scopes   map[string]bool // otherwise
+	scope    string          // the same as the token has it
 	clientID string          // "" for the fixed bearer
 }
 
@@ -59,7 +60,7 @@ func (c *call) admit(contentType string) *answer {
 	if fail != nil {
 		return fail
 	}
-	c.who, c.caller = who, who.clientID
+	c.who, c.caller, c.scope = who, who.clientID, who.scope
 	if r := c.route; r.all && !who.all {
 		if slices.ContainsFunc(r.scopes, func(s string) bool { return !who.scopes[s] }) {
 			a := insufficient("all", r.scopes)

@@ -46,11 +46,10 @@ const (
 )
 
 func (l *eventLog) add(e event) {
-	for _, text := range []*string{&e.description, &e.clientID, &e.userAgent, &e.path, &e.query, &e.audience, &e.scope, &e.reason} {
-		if len(*text) > maxLogText {
-			*text = strings.ToValidUTF8((*text)[:maxLogText], "")
-		}
+	for _, text := range []*string{&e.description, &e.clientID, &e.userAgent, &e.path, &e.query, &e.audience, &e.reason} {
+		*text = shortened(*text, maxLogText)
 	}
+	e.scope = shortened(e.scope, 10*maxLogText) // events share the token's
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
@@ -59,6 +58,13 @@ func (l *eventLog) add(e event) {
 	if len(l.events) > keptLogs+keptLogs/4 {
 		l.events = append([]event(nil), l.events[len(l.events)-keptLogs:]...)
 	}
+}
+
+func shortened(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "")
 }
 
 func (l *eventLog) newest() []event {
@@ -115,8 +121,8 @@ func (c *call) log(pattern string, a answer) {
 		// A description is the operation's summary: "Create a role", "Get client by ID" (public
 		// entries of both kinds).
 		e.description, e.method, e.path, e.query, e.status = c.route.op.Summary, c.method, c.path, c.query.Encode(), a.status
-	}
-	if cl, known := c.t.clients.get(e.clientID); known {
+		e.scope = c.scope
+	} else if cl, known := c.t.clients.get(e.clientID); known {
 		e.clientName = cl.field("name")
 	}
 	c.t.log.add(e)
@@ -143,19 +149,16 @@ func (s *Server) AddLog(entry map[string]any) error {
 	if n := len(encode(entry)); n > maxLogEntry {
 		return fmt.Errorf("log an event: it has %d bytes, and may have %d", n, maxLogEntry)
 	}
-	at := s.o.Now()
 	if date, given := entry["date"]; given {
-		var err error
-		if at, err = time.Parse(time.RFC3339, str(date)); err != nil {
+		if _, err := time.Parse(time.RFC3339, str(date)); err != nil {
 			return fmt.Errorf("log an event: its date: %w", err)
 		}
 	}
-	s.current().log.add(event{at: at, kind: str(entry["type"]), more: clone(entry)})
+	s.current().log.add(event{at: s.o.Now(), kind: str(entry["type"]), more: clone(entry)})
 	return nil
 }
 
-// logID has the form of Auth0's: 900, the time, and digits that order (facts: they are
-// compared as text by checkpoints).
+// logID has the form of Auth0's: 900, the time of logging, and digits (REC-rb).
 func (e *event) logID() string {
 	if id := str(e.more["log_id"]); id != "" {
 		return id
@@ -163,9 +166,10 @@ func (e *event) logID() string {
 	return "900" + strings.Replace(e.at.UTC().Format("20060102150405.000"), ".", "", 1) + fmt.Sprintf("%036d", e.n)
 }
 
-// show renders an event: the fields are those of auth0/auth0-log-schemas and of the real
-// seccft entry in the README of auth0/auth0-checkmate. Bodies are left out of details:
-// Auth0 masks secrets in them in ways that no source tells.
+// show renders an event: the fields are those of auth0/auth0-log-schemas, of the recorded
+// sapi entries (REC-rb Auth0_Api_V2_Logs), which name neither a client nor a user, and of
+// the real seccft entry in the README of auth0/auth0-checkmate. Bodies are left out of
+// details: what Auth0 masks in them, no source tells as a whole.
 func (t *tenant) show(e *event) obj {
 	name, _, _ := strings.Cut(t.domain, ".")
 	ip, _, err := net.SplitHostPort(e.remote)
@@ -175,26 +179,27 @@ func (t *tenant) show(e *event) obj {
 	id := e.logID()
 	o := obj{
 		"date": stamp(e.at), "type": e.kind, "log_id": id, "_id": id, "id": id, "tenant_name": name, "environment_name": "simulator",
-		"$event_schema": obj{"version": "1.0.0"}, "isMobile": false, "location_info": obj{},
+		"$event_schema": obj{"version": "1.0.0"}, "isMobile": false,
 	}
 	if e.more != nil {
 		merge(o, clone(e.more))
 		return o
 	}
-	merge(o, obj{"description": e.description, "client_name": e.clientName, "ip": ip, "client_ip": ip, "user_agent": e.userAgent, "hostname": t.domain, "user_id": "", "user_name": ""})
+	// What an API's client calls itself is not recognised (REC-rb).
+	merge(o, obj{"description": e.description, "client_name": e.clientName, "ip": ip, "user_agent": "Other 0.0.0 / Other 0.0.0"})
 	if e.clientID != "" {
 		o["client_id"] = e.clientID
 	}
 	switch e.kind {
 	case "seccft", "feccft":
-		merge(o, obj{"audience": e.audience, "scope": e.scope, "connection_id": ""})
+		merge(o, obj{"audience": e.audience, "scope": e.scope, "connection_id": "", "hostname": t.domain, "client_ip": ip, "location_info": obj{}, "user_id": "", "user_name": ""})
 		if e.kind == "seccft" {
 			o["details"] = obj{"actions": obj{"executions": []any{}}}
 		} else if e.reason != "" {
 			o["details"] = obj{"client_authentication_error": e.reason}
 		}
 	case "api_limit":
-		o["details"] = obj{"request": obj{"method": e.method, "path": e.path}}
+		o["hostname"], o["details"] = t.domain, obj{"request": obj{"method": e.method, "path": e.path}}
 	default:
 		query := obj{}
 		values, _ := url.ParseQuery(e.query) //nolint:errcheck // it was encoded
@@ -204,7 +209,7 @@ func (t *tenant) show(e *event) obj {
 		details := obj{
 			"request": obj{
 				"method": strings.ToLower(e.method), "path": e.path, "query": query, "userAgent": e.userAgent, "channel": "api", "ip": ip,
-				"auth": obj{"user": obj{"name": "", "email": ""}, "strategy": "jwt", "credentials": nil},
+				"body": nil, "auth": obj{"user": obj{}, "strategy": "jwt", "credentials": obj{"scopes": e.scopes()}},
 			},
 			"response": obj{"statusCode": e.status, "body": obj{}},
 		}
@@ -214,6 +219,18 @@ func (t *tenant) show(e *event) obj {
 		o["details"] = details
 	}
 	return o
+}
+
+// scopes are those of the token that a request of the Management API bore.
+func (e *event) scopes() []any {
+	if e.scope != "" || e.clientID != "" {
+		return anys(strings.Fields(e.scope))
+	}
+	var all []any // the fixed bearer's
+	for _, s := range managementScopes() {
+		all = append(all, object(s)["value"])
+	}
+	return all
 }
 
 // logSearch is the search of logs (log-search-query-syntax): nothing is folded.
@@ -252,9 +269,7 @@ func (c *call) listLogs() answer {
 			items = append(items, o)
 		}
 	}
-	if !c.query.Has("sort") {
-		c.query.Set("sort", "date:-1") // newest first, as the dashboard; UNCONFIRMED
-	}
+	// Without sort the one that was logged last is first (REC-rb).
 	if fail := c.sort(items); fail != nil {
 		return *fail
 	}

@@ -36,13 +36,16 @@ func TestLogsOfTheAPI(t *testing.T) {
 	for _, e := range s.logged("q=" + url.QueryEscape("client_id:mgmt AND NOT type:seccft")) {
 		got += fmt.Sprintln(e["type"], e["description"], e["client_name"])
 	}
-	if want := "sapi Delete a role Simulator management client\nmgmt_api_read Get client by ID Simulator management client\nsapi Create a role Simulator management client\n"; got != want {
+	if want := "sapi Delete a role \nmgmt_api_read Get client by ID \nsapi Create a role \n"; got != want {
 		t.Errorf("logged:\n%s", got)
 	}
 	read := s.logged("q=type:mgmt_api_read")[0]
 	details := read["details"].(obj)
 	if fmt.Sprint(details["accessedSecrets"]) != "[client_secret]" || details["request"].(obj)["path"] != "/api/v2/clients/mgmt" || details["request"].(obj)["method"] != "get" {
 		t.Errorf("a read of a secret: %v", read)
+	}
+	if scopes := details["request"].(obj)["auth"].(obj)["credentials"].(obj)["scopes"].([]any); len(scopes) < 50 {
+		t.Errorf("the token's scopes: %v", scopes)
 	}
 	if one := s.get("/logs/" + read["log_id"].(string)); one["log_id"] != read["log_id"] {
 		t.Errorf("by id: %v", one)
@@ -96,7 +99,7 @@ func TestLogsOfTokens(t *testing.T) {
 	}
 	const api = "https://tenant.example/api/v2/"
 	good := ask(map[string]string{"client_id": "mgmt", "client_secret": "secret", "audience": api, "scope": "read:logs read:roles"}, 200)
-	if good["type"] != "seccft" || good["scope"] != "read:logs read:roles" || good["audience"] != api || good["client_id"] != "mgmt" || good["description"] != "Client Credentials for Access Token" {
+	if good["type"] != "seccft" || good["scope"] != "read:logs read:roles" || good["audience"] != api || good["client_id"] != "mgmt" || good["client_name"] != "Simulator management client" || good["description"] != "Client Credentials for Access Token" {
 		t.Errorf("a token: %v", good)
 	}
 	for want, form := range map[string]map[string]string{

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -56,6 +57,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o, done: make(chan struct{}), onRequest: o.OnRequest}
 	s.fixed = &bearer{all: o.TokenScopes == nil, scopes: map[string]bool{}}
+	s.fixed.scope = strings.Join(o.TokenScopes, " ")
 	for _, scope := range o.TokenScopes {
 		s.fixed.scopes[scope] = true
 	}

@@ -74,7 +74,7 @@ func (c *call) authenticate() (*bearer, *answer) {
 	if cl.Issuer != c.t.issuer() || !slices.Contains(cl.Audience, c.t.managementAPI()) {
 		return nil, unauthorized(invalidToken)
 	}
-	b := &bearer{scopes: map[string]bool{}, clientID: cl.Azp}
+	b := &bearer{scopes: map[string]bool{}, scope: cl.Scope, clientID: cl.Azp}
 	for _, s := range strings.Fields(cl.Scope) {
 		b.scopes[s] = true
 	}
