@@ -85,7 +85,6 @@ var exceptions = []struct{ pattern, why string }{
 	{`^POST /actions/actions/\{actionId\}/versions/\{id\}/deploy: status 200`, "as above"},
 	{`^PATCH /clients/\{client_id\}/credentials/\{credential_id\}: status 200`, "201 in the document, 200 in 3 recordings (facts §2)"},
 	{`: status (404|409)$`, "the document leaves out statuses that were recorded or reported (facts §3.0)"},
-	{`: status (413|415|429|5\d\d)$`, "they belong to no operation"},
 	{`/tenants/settings: (answer|request): .*(use_scope_descriptions_for_consent|universal_login|enable_sso|disable_impersonation|flags)`, "flags that recordings have and the document lacks (facts §2)"},
 	{`/connection-profiles.*: answer: .*(connection_config|strategy_overrides): expected object, but got null`, "null while unset (REC-tf ConnectionProfile, ClientExpressAppConfiguration)"},
 	{`/resource-servers.*: (answer|request): .*token_lifetime_for_web`, "recorded, missing from the document (facts §3.1)"},
