@@ -342,10 +342,14 @@ func (s *stage) run(want int, args ...string) []byte {
 		t := &r.Tenants[i]
 		t.Seconds = 2.5
 		for j := range t.Steps {
-			t.Steps[j].Seconds = float64(30+j) / 100
+			if t.Steps[j].Seconds > 0 {
+				t.Steps[j].Seconds = float64(30+j) / 100
+			}
 		}
 		for j := range t.Rollback {
-			t.Rollback[j].Seconds = 0.2
+			if t.Rollback[j].Seconds > 0 {
+				t.Rollback[j].Seconds = 0.2
+			}
 		}
 	}
 	data, err := json.MarshalIndent(r, "", "  ")

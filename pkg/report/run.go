@@ -102,7 +102,7 @@ func runDocument(r RunReport) *document {
 	ends := map[Outcome]int{}
 	tenants := slices.Clone(r.Tenants)
 	slices.SortStableFunc(tenants, func(a, b TenantRun) int {
-		return rank(outcomeClass(a.Outcome)) - rank(outcomeClass(b.Outcome))
+		return cmp.Or(rank(outcomeClass(a.Outcome))-rank(outcomeClass(b.Outcome)), remains(b.Outcome)-remains(a.Outcome))
 	})
 	alike := map[string]int{}
 	for i := range tenants {
@@ -145,6 +145,9 @@ func runDocument(r RunReport) *document {
 	d.Rest = "ecplan history"
 	return d
 }
+
+// remains is 1 where something is left to be done on the tenant: that comes first.
+func remains(o Outcome) int { return map[Outcome]int{Failed: 1}[o] }
 
 func doneOf(steps []StepResult) int {
 	n := 0
@@ -242,11 +245,11 @@ func runSection(t *TenantRun, many bool) section {
 		}
 		return s
 	}
-	for _, r := range t.Steps {
-		s.Cards = append(s.Cards, resultCard(r, false))
-	}
-	for _, r := range t.Rollback {
-		s.Cards = append(s.Cards, resultCard(r, true))
+	for i, r := range slices.Concat(t.Steps, t.Rollback) {
+		if strings.Contains(t.Error, r.Error) {
+			r.Error = "" // it stands above
+		}
+		s.Cards = append(s.Cards, resultCard(r, i >= len(t.Steps)))
 	}
 	for _, r := range t.Remains {
 		s.Notes = append(s.Notes, line{Text: short(r, maxSentence), Class: prose})
@@ -270,7 +273,7 @@ func resultCard(r StepResult, back bool) card {
 	case StepDone:
 		c.Mark, c.Verb = "✓", "done   "
 		if back {
-			c.Mark, c.Verb = "↩", "undone "
+			c.Mark, c.Verb = "↩", "undo   "
 		}
 	case StepFailed:
 		c.Mark, c.Verb = "✗", "failed "
@@ -282,6 +285,9 @@ func resultCard(r StepResult, back bool) card {
 		c.Mark, c.Verb = "?", short(string(r.Outcome), maxName)
 	}
 	var about []string
+	if back && r.Outcome != StepDone {
+		about = append(about, "to take it back")
+	}
 	if r.ObjectID != "" {
 		about = append(about, short(r.ObjectID, maxName))
 	}

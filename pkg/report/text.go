@@ -69,7 +69,7 @@ func writeText(w io.Writer, d *document, o Options) error {
 	// What wants attention comes last, where the eye is when the output ends.
 	t.notices(d.Notices, false)
 	for _, class := range slices.Backward(classes) {
-		for i := range d.Sections {
+		for i := range slices.Backward(d.Sections) {
 			if d.Sections[i].Class == class {
 				t.section(&d.Sections[i], len(d.Sections) == 1)
 			}
