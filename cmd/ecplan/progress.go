@@ -136,6 +136,9 @@ func failure(e fleet.Event) string {
 
 func endLine(e fleet.Event) string {
 	first, _, _ := strings.Cut(e.Text, "\n")
+	if strings.HasPrefix(first, e.State) {
+		return e.Tenant + ": " + first
+	}
 	if first != "" {
 		return fmt.Sprintf("%s: %s: %s", e.Tenant, e.State, first)
 	}
@@ -197,7 +200,11 @@ func (v *liveView) start() {
 	}
 	v.tenants = v.bars.AddBar(0, mpb.PrependDecorators(decor.Name(name, decor.WC{W: 8, C: decor.DindentRight}), decor.CountersNoUnit("%d/%d", decor.WCSyncWidth)),
 		mpb.AppendDecorators(tally(func(t fleet.Tally) string {
-			return fmt.Sprintf("%d at work, %d waiting for a limit, %d failed", t.Running, t.Limited, t.Failed)
+			text := fmt.Sprintf("%d at work, %d waiting for a limit, %d failed", t.Running, t.Limited, t.Failed)
+			if t.Back > 0 {
+				text += fmt.Sprintf(", %d being taken back", t.Back)
+			}
+			return text
 		})))
 	v.steps = nil
 	if v.now.Load().Phase != "plan" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -55,7 +56,14 @@ func underWay(c *cli.Context, ro *fleet.RolloutOptions, by journal.Who, tell *te
 			return nil
 		}
 		tell.quiet()
-		return confirm(c, fmt.Sprintf("The wave %s is done. Go on with %s (%s)?", done.Name, next.Name, strings.Join(next.Tenants, ", ")))
+		err := confirm(c, fmt.Sprintf("The wave %s is done. Go on with %s (%s)?", done.Name, next.Name, some(next.Tenants)))
+		switch {
+		case errors.Is(err, errNobodyToAsk):
+			return errors.New("there is no terminal to ask on whether it may go on; with --yes it does")
+		case errors.Is(err, errNotConfirmed):
+			return errors.New("nobody confirmed that it may go on")
+		}
+		return err
 	}
 }
 

@@ -178,17 +178,23 @@ func interruptible(ctx context.Context, w io.Writer) (soft, hard context.Context
 	return soft, hard, func() { signal.Stop(signals); close(done); endSoft(); endHard() }
 }
 
+// Why a question was not answered with "yes".
+var (
+	errNobodyToAsk  = errors.New("there is no terminal to ask on. Give --yes, or apply a saved plan: ecplan plan --out plan.json, then ecplan apply plan.json")
+	errNotConfirmed = errors.New("not confirmed; nothing was changed")
+)
+
 // confirm asks a question that only "yes" answers. Without a terminal it is an error.
 func confirm(c *cli.Context, question string) error {
 	s := streams(c)
 	f, ok := s.In.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return errors.New("there is no terminal to ask on. Give --yes, or apply a saved plan: ecplan plan --out plan.json, then ecplan apply plan.json")
+		return errNobodyToAsk
 	}
 	fmt.Fprintf(s.Err, "%s Only \"yes\" goes on: ", question)
 	var answer string
 	if _, err := fmt.Fscanln(s.In, &answer); err != nil || answer != "yes" {
-		return errors.New("not confirmed; nothing was changed")
+		return errNotConfirmed
 	}
 	return nil
 }

@@ -49,9 +49,12 @@ type Tally struct {
 	// Tenants are all; Running those at work, Limited of them those that wait for their
 	// rate limit, Done and Failed those at their end.
 	Tenants, Running, Limited, Done, Failed int
+	// Back are those whose changes are being taken back.
+	Back int
 	// Steps are all steps of all tenants that are known.
 	Steps, StepsDone int
-	// Left is about how long it will go on; 0 if nobody knows yet.
+	// Left is about how long it will go on; 0 if nobody knows: not yet, or because changes
+	// are being taken back.
 	Left time.Duration
 }
 
@@ -68,6 +71,7 @@ type Progress struct {
 	began   time.Time
 	limited map[string]time.Time // by tenant: until when it waits
 	done    map[string]int       // by tenant: steps done in this phase
+	taken   map[string]bool      // tenants whose changes are being taken back
 }
 
 func (p *Progress) now() time.Time {
@@ -85,6 +89,9 @@ func (p *Progress) say(e Event, count func(*Tally)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e.Time = p.now()
+	if e.Event == EventEnded {
+		delete(p.taken, e.Tenant)
+	}
 	if count != nil {
 		count(&p.tally)
 	}
@@ -96,6 +103,7 @@ func (p *Progress) say(e Event, count func(*Tally)) {
 // standing is the tally with what depends on the time.
 func (p *Progress) standing(now time.Time) Tally {
 	t := p.tally
+	t.Back = len(p.taken)
 	for _, until := range p.limited {
 		if now.Before(until) {
 			t.Limited++
@@ -106,7 +114,7 @@ func (p *Progress) standing(now time.Time) Tally {
 	if t.Phase == "run" {
 		done, all = t.StepsDone, t.Steps
 	}
-	if done > 0 && all > done {
+	if done > 0 && all > done && t.Back == 0 {
 		t.Left = time.Duration(float64(now.Sub(p.began)) / float64(done) * float64(all-done))
 	}
 	return t
@@ -126,7 +134,7 @@ func (p *Progress) begin(phase string, tenants, steps int) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tally, p.began, p.done = Tally{Phase: phase, Tenants: tenants, Steps: steps}, p.now(), map[string]int{}
+	p.tally, p.began, p.done, p.taken = Tally{Phase: phase, Tenants: tenants, Steps: steps}, p.now(), map[string]int{}, map[string]bool{}
 }
 
 func (p *Progress) planning(tenants int) { p.begin("plan", tenants, 0) }
@@ -222,5 +230,5 @@ func (p *Progress) ended(r *Result, running bool) {
 }
 
 func (p *Progress) back(r *Result, why string) {
-	p.say(Event{Event: EventBack, Tenant: r.Tenant, Wave: r.Wave, Text: why}, nil)
+	p.say(Event{Event: EventBack, Tenant: r.Tenant, Wave: r.Wave, Text: why}, func(*Tally) { p.taken[r.Tenant] = true })
 }

@@ -58,9 +58,19 @@ func TestRolloutsStopWhereTheyShould(t *testing.T) {
 			}
 		}
 		o := waveOptions(waves, max, rollback, check, rapid.SampledFrom([]int{1, 8}).Draw(rt, "side by side"))
+		var told error // a tally that can't be
+		o.Progress = &fleet.Progress{Tell: func(e fleet.Event, now fleet.Tally) {
+			back := e.Event == fleet.EventBack
+			if now.Done+now.Failed > now.Tenants || now.Running < 0 || now.StepsDone > now.Steps || now.Back < 0 || back && now.Back == 0 || now.Back > 0 && now.Left > 0 {
+				told = fmt.Errorf("after %+v: %+v", e, now)
+			}
+		}}
 		results := c.rollOut(context.Background(), o)
 		if err := c.judge(o, results, ill); err != nil {
 			rt.Fatal(err)
+		}
+		if end := o.Progress.Standing(); told != nil || end.Done+end.Failed != end.Tenants || end.Running+end.Back+end.Limited != 0 || end.StepsDone != end.Steps {
+			rt.Fatalf("%v; in the end %+v", told, end)
 		}
 	})
 }
