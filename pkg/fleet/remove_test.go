@@ -70,6 +70,11 @@ func TestDestroyLeavesWhatWasThere(t *testing.T) {
 			t.Errorf("%s goes after %s", pair[0], pair[1])
 		}
 	}
+	for _, s := range p.Steps[:len(p.Steps)-2] {
+		if s.Undo.Effect == kind.None && s.Undo.With == "" {
+			t.Errorf("%s, which can't be taken back, does not go last", s.ID)
+		}
+	}
 	again, err := b.target().Plan(context.Background(), fleet.PlanOptions{Mode: planner.Destroy})
 	if err != nil || len(again.Steps) != 0 {
 		t.Errorf("a second destroy has %d steps: %v", len(again.Steps), err)

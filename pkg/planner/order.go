@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"maps"
 	"slices"
 	"sort"
 
@@ -46,20 +47,43 @@ func link(steps []kind.Step, states []*state) {
 	}
 }
 
-// irreversibleLast makes the deletion of a part that nobody can bring back, such as a
-// former key, wait for all else: a run that fails before can be taken back whole.
+// irreversibleLast makes a deletion that nobody can take back, of a former key or of a
+// client, wait for all that does not wait for it: a run that fails before can be taken
+// back whole.
 func irreversibleLast(steps []kind.Step) {
-	last := func(s *kind.Step) bool { return s.Action == kind.Delete && s.Part != "" && s.Undo.Effect == kind.None }
-	var before []string
+	late := map[string]bool{} // such a deletion, or waits for one
 	for i := range steps {
-		if !last(&steps[i]) {
-			before = append(before, steps[i].ID)
+		late[steps[i].ID] = steps[i].Action == kind.Delete && steps[i].Undo.Effect == kind.None
+	}
+	last := maps.Clone(late)
+	for again := true; again; {
+		again = false
+		for _, s := range steps {
+			if !late[s.ID] && slices.ContainsFunc(s.Needs, func(id string) bool { return late[id] }) {
+				late[s.ID], again = true, true
+			}
+		}
+	}
+	before := map[string]bool{} // all others, but those that another one waits for
+	for _, s := range steps {
+		before[s.ID] = !late[s.ID]
+	}
+	for _, s := range steps {
+		for _, id := range s.Needs {
+			before[id] = before[id] && late[s.ID]
 		}
 	}
 	for i := range steps {
-		if last(&steps[i]) {
-			steps[i].Needs = slices.Sorted(slices.Values(before))
+		if !last[steps[i].ID] {
+			continue
 		}
+		for _, s := range steps {
+			if before[s.ID] {
+				steps[i].Needs = append(steps[i].Needs, s.ID)
+			}
+		}
+		slices.Sort(steps[i].Needs)
+		steps[i].Needs = slices.Compact(steps[i].Needs)
 	}
 }
 
