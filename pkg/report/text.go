@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/fatih/color"
+
+	"github.com/ecplan/ecplan/pkg/kind"
 )
 
 // palette colours text; without colour it leaves it as it is.
@@ -125,12 +127,19 @@ func (t *textWriter) overview(table *table) {
 	}
 	for _, r := range slices.Backward(rows) {
 		mark, paint := classSign(r.Class), t.mark(classSign(r.Class))
+		var textPaint func(...any) string
+		switch {
+		case rank(r.Class) <= rank("danger"):
+			paint, textPaint = t.bad, t.bad
+		case rank(r.Class) == rank("risk"):
+			textPaint = t.warn
+		}
 		names := some(r.Tenants, 12)
 		text := names + ": " + r.Text
 		if len(r.Tenants) > 1 {
 			text = count(len(r.Tenants), "tenant") + " (" + names + "), each: " + r.Text
 		}
-		t.prose(0, paint(mark+" "), text, map[bool]func(...any) string{true: t.warn}[rank(r.Class) < rank("change")])
+		t.prose(0, paint(mark+" "), text, textPaint)
 	}
 	t.newline()
 }
@@ -209,6 +218,9 @@ func tenantTitle(n tenantName) string {
 
 func (t *textWriter) card(c *card) {
 	paint := t.mark(c.Mark)
+	if c.Class == kind.Refusal {
+		paint = t.bad
+	}
 	head := c.Mark + " " + c.Verb
 	if c.Mark == "" {
 		head = c.Verb
