@@ -46,6 +46,19 @@ func (b *bench) write() error {
 	return nil
 }
 
+// read takes the results of the last bench from the documentation.
+func (b *bench) read() error {
+	name := filepath.Join(b.docs, jsonFile)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, &b.out); err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	return nil
+}
+
 // find returns the row of a section, nil if it was not measured.
 func (r *Results) find(section, command string, tenants, resources int) *Row {
 	for i := range r.Rows {
@@ -83,19 +96,23 @@ func (r *Results) promises() []promise {
 			fmt.Sprintf("%s; one tenant takes %s, the computing alone %s", duration(many.Seconds), duration(one.Seconds), duration(bound)))
 		add("peak memory of "+c.command+" of 200 tenants", many.Memory, 150, " MB", "")
 	}
+	early, late, requests := 0, 0, 0
 	for _, row := range r.Rows {
 		if row.Section != "limits" {
 			continue
 		}
-		what := fmt.Sprintf("%s, %d tenants × %d resources, limit %s", row.Command, row.Tenants, row.Resources, row.Limit)
+		early, late, requests = early+row.Early429, late+row.Late429, requests+row.Requests
 		if row.Dictated > 5 { // else it is the latency that counts, and not the limit
-			add(what+": against what the limit dictates", row.Seconds/row.Dictated, 1.15, "×", fmt.Sprintf("%s; the limit dictates %s", duration(row.Seconds), duration(row.Dictated)))
+			add(fmt.Sprintf("%s of %d tenants × %d resources with the limit %s, against what the limit dictates", row.Command, row.Tenants, row.Resources, row.Limit),
+				row.Seconds/row.Dictated, 1.15, "×", fmt.Sprintf("%s; the limit dictates %s", duration(row.Seconds), duration(row.Dictated)))
 		}
-		add(what+": answers of 429 after the first second", float64(row.Late429), 0, "", fmt.Sprintf("%d in the first second, of %d requests", row.Early429, row.Requests))
+	}
+	if requests > 0 {
+		add("answers of 429 after the first second, with limits", float64(late), 0, "", fmt.Sprintf("%d in the first second, of %d requests in all", early, requests))
 	}
 	if row := r.find("resources", "plan", 1, 5000); row != nil {
 		add("plan of 5,000 resources", row.Seconds, 2, " s", "")
-		add("its peak memory", row.Memory, 300, " MB", "")
+		add("peak memory of it", row.Memory, 300, " MB", "")
 	}
 	return out
 }
