@@ -93,10 +93,13 @@ func credentialSteps(d Desired, o Observed) ([]Step, error) {
 	var steps []Step
 	var list []any // what will be attached: ids, or references to ids
 	var needs, wanted, shown []string
-	for i, c := range declared {
+	for _, c := range declared {
 		kid, err := kidOf(c)
 		if err != nil {
 			return nil, err
+		}
+		if slices.Contains(wanted, kid) {
+			return nil, fmt.Errorf("the key %s is declared twice, and Auth0 takes a key only once. Take one of the two out", kid)
 		}
 		wanted = append(wanted, kid)
 		shown = append(shown, kid)
@@ -105,8 +108,7 @@ func credentialSteps(d Desired, o Observed) ([]Step, error) {
 			have = byKid(spare, kid)
 		}
 		if have == nil {
-			part := fmt.Sprintf("credential-%d", i+1)
-			s := newStep(d, o, part, Create, "the client does not know this key")
+			s := newStep(d, o, "credential-"+kid, Create, "the client does not know this key")
 			s.Request = Request{Method: "POST", Path: []any{clients.path, o.ID, "credentials"}, Body: credentialBody(c)}
 			s.Scopes = []string{"create:client_credentials"}
 			s.Outputs = []string{"id", "kid"}
@@ -174,7 +176,7 @@ const recordedKeys = "credentials"
 // deleteCredential makes the write that deletes a key; it must be detached by then.
 func deleteCredential(d Desired, o Observed, c map[string]any, reason string) Step {
 	kid := text(c, "kid")
-	s := newStep(d, o, "credential-"+text(c, "id"), Delete, reason)
+	s := newStep(d, o, "credential-"+kid, Delete, reason)
 	s.Request = Request{Method: "DELETE", Path: []any{clients.path, o.ID, "credentials", text(c, "id")}}
 	s.Scopes = []string{"delete:client_credentials"}
 	s.Before = map[string]any{"kid": kid, "id": c["id"]}
@@ -218,7 +220,7 @@ func expiryStep(d Desired, o Observed, c, have map[string]any, kid string) (Step
 	if !declared || sameTime(want, text(have, "expires_at")) {
 		return Step{}, false
 	}
-	s := newStep(d, o, "credential-"+text(have, "id")+"-expiry", Update, "the key's expiry differs from the manifest")
+	s := newStep(d, o, "credential-"+kid+"-expiry", Update, "the key's expiry differs from the manifest")
 	s.Request = Request{Method: "PATCH", Path: []any{clients.path, o.ID, "credentials", have["id"]}, Body: map[string]any{"expires_at": want}}
 	s.Scopes = []string{"update:client_credentials"}
 	s.Before = map[string]any{"kid": kid, "expires_at": have["expires_at"]}
