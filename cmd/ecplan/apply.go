@@ -30,6 +30,11 @@ func applyCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if saved != nil {
+				if err := demanded(c, saved); err != nil {
+					return err
+				}
+			}
 			return planAndApply(c, saved)
 		},
 	}
@@ -109,8 +114,8 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 			return err
 		}
 	}
-	if want := c.String("checksum"); want != "" && want != p.Checksum {
-		return fmt.Errorf("the plan's checksum is %s, not %s; nothing was changed. Plan again and review it", p.Checksum, want)
+	if err := demanded(c, p); err != nil {
+		return err
 	}
 	tell.quiet()
 	shown := look(c, s.Err)
@@ -135,6 +140,14 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 		fleet.RefuseStale(parts, now)
 	}
 	return rollOut(c, set, parts, p, ro, tell)
+}
+
+// demanded is an error if --checksum names another plan.
+func demanded(c *cli.Context, p *planner.Plan) error {
+	if want := c.String("checksum"); want != "" && want != p.Checksum {
+		return fmt.Errorf("the plan's checksum is %s, not %s; nothing was changed. Plan again and review it", p.Checksum, want)
+	}
+	return nil
 }
 
 // stillAllowed is an error if policy or a hazard speaks against the plan as it would be

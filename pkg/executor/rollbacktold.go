@@ -35,7 +35,7 @@ func (b *back) losses(ctx context.Context, t Tenant) error {
 	for _, n := range found {
 		n.Detail += " With --force it is deleted all the same."
 		if b.Force {
-			n.Acknowledged = "--force"
+			n.Acknowledged = kind.ByForce
 		}
 		b.out.Plan.Notices = append(b.out.Plan.Notices, n)
 	}

@@ -26,7 +26,7 @@ func Refused(p planner.TenantPlan, id planner.Identity) error {
 	var lines []string
 	for _, n := range p.Notices {
 		if n.Level == kind.Refusal && n.Acknowledged == "" {
-			lines = append(lines, fmt.Sprintf("%s: %s: %s. %s", n.Address, n.ID, n.Summary, n.Detail))
+			lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s: %s: %s. %s", n.Address, n.ID, n.Summary, n.Detail)))
 		}
 	}
 	missing := planner.MissingScopes(p.Steps, id)

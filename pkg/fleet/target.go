@@ -163,7 +163,7 @@ func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, e
 	p.Mode, p.Forced = o.Mode, o.Force
 	for i := range p.Notices {
 		if n := &p.Notices[i]; o.Force && n.Level == kind.Refusal && n.Acknowledged == "" {
-			n.Acknowledged = "--force"
+			n.Acknowledged = kind.ByForce
 		}
 	}
 	for _, policy := range o.Policies {

@@ -188,9 +188,12 @@ type Notice struct {
 	Level   string `json:"level"`
 	Summary string `json:"summary"`
 	Detail  string `json:"detail,omitempty"`
-	// Acknowledged is the reason that the manifest gives for accepting it.
+	// Acknowledged is the reason that the manifest gives for accepting it, or ByForce.
 	Acknowledged string `json:"acknowledged,omitempty"`
 }
+
+// ByForce stands in the place of a reason where the command line overrides a refusal.
+const ByForce = "--force"
 
 // Levels of notices.
 const (

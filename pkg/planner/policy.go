@@ -47,12 +47,12 @@ func (po Policy) Enforce(p *TenantPlan, rs []*manifest.Resource) {
 	for _, s := range p.Steps {
 		for _, d := range po.Deny {
 			if (d.Action == "" || d.Action == s.Action) && (d.Kind == "" || d.Kind == s.Kind()) {
-				breach("deny", s.Address, fmt.Sprintf("The policy forbids to %s a %s", s.Action, s.Kind()), d.Reason)
+				breach("deny", s.Address, fmt.Sprintf("The policy forbids the action %s on objects of kind %s", s.Action, s.Kind()), d.Reason)
 			}
 		}
 	}
 	for _, n := range slices.Clone(p.Notices) {
-		if slices.Contains(po.RequireAcknowledgement, n.ID) && (n.Acknowledged == "" || n.Acknowledged == "--force") {
+		if slices.Contains(po.RequireAcknowledgement, n.ID) && (n.Acknowledged == "" || n.Acknowledged == kind.ByForce) {
 			breach("require_acknowledgement", n.Address, "The policy wants the notice "+n.ID+" acknowledged",
 				"Give the reason in the manifest: metadata.acknowledge: {"+n.ID+": why}.")
 		}

@@ -33,9 +33,8 @@ func grouped(p *planner.Plan, lim limits, lead bool) ([]group, []card) {
 	for i := range p.Tenants {
 		t := &p.Tenants[i]
 		generic[i] = len(p.Tenants) > 1 && !spellsVariable(t)
-		v := valuesOf(t, lim, generic[i])
 		for _, n := range t.Notices {
-			if key := v.noticeKey(n); t.Error == "" && !slices.Contains(heard[key], i) {
+			if key := noticeKey(t, n); t.Error == "" && !slices.Contains(heard[key], i) {
 				heard[key] = append(heard[key], i)
 			}
 		}
@@ -84,8 +83,9 @@ func alike(p *planner.Plan, lim limits, generic []bool, told common) []group {
 	return out
 }
 
-// noticeKey is the same for notices that say the same.
-func (v values) noticeKey(n kind.Notice) string {
+// noticeKey is the same for notices that say the same of their tenants.
+func noticeKey(t *planner.TenantPlan, n kind.Notice) string {
+	v := valuesOf(t, limits{}, true)
 	return planner.Digest([]string{n.ID, n.Address, n.Level, v.generic(n.Summary), v.generic(n.Detail), n.Acknowledged})
 }
 
@@ -105,9 +105,10 @@ func commonNotices(p *planner.Plan, lim limits, generic []bool, heard map[string
 		}
 		v := valuesOf(t, lim, generic[i])
 		for _, n := range t.Notices {
-			if tenants := heard[v.noticeKey(n)]; told.notices[v.noticeKey(n)] && tenants[0] == i {
-				told.notices[v.noticeKey(n)] = false // once is enough
-				all = append(all, common{n, tenants, v.notice(n, t.Forced)})
+			key := noticeKey(t, n)
+			if tenants := heard[key]; told.notices[key] && tenants[0] == i {
+				told.notices[key] = false // once is enough
+				all = append(all, common{n, tenants, v.notice(n)})
 			}
 		}
 	}

@@ -220,7 +220,7 @@ func PastInFull(w io.Writer, r PastRun, o Options) error {
 		if s.Settled {
 			outcome += ", as the tenant said later"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Began.UTC().Format("15:04:05.000"), visible(s.Step), outcome, seconds(s.Seconds), visible(s.ObjectID))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Began.UTC().Format("15:04:05.000"), visible(strings.TrimSpace(s.Action+" "+s.Step)), outcome, seconds(s.Seconds), visible(s.ObjectID))
 		if s.Message != "" {
 			fmt.Fprintf(t, "\t  %s\n", visible(s.Message))
 		}

@@ -192,8 +192,8 @@ func planSection(t *planner.TenantPlan, lim limits, generic bool, told common) s
 	notices := slices.Clone(t.Notices)
 	slices.SortStableFunc(notices, func(a, b kind.Notice) int { return urgency(a) - urgency(b) })
 	for _, x := range notices {
-		if !told.notices[v.noticeKey(x)] {
-			s.Notices = append(s.Notices, v.notice(x, t.Forced))
+		if !told.notices[noticeKey(t, x)] {
+			s.Notices = append(s.Notices, v.notice(x))
 		}
 	}
 	for _, a := range t.Unchanged {
@@ -327,17 +327,19 @@ func others(ids []string, address string) []string {
 // urgency orders notices, what stands in the way first.
 func urgency(n kind.Notice) int {
 	switch {
+	case n.Acknowledged == kind.ByForce:
+		return 1
 	case n.Acknowledged != "":
-		return 2
+		return 3
 	case n.Level == kind.Refusal:
 		return 0
 	case n.Level == kind.Warn:
-		return 1
+		return 2
 	}
-	return 3
+	return 4
 }
 
-func (v values) notice(n kind.Notice, forced bool) card {
+func (v values) notice(n kind.Notice) card {
 	c := card{Mark: "!", Action: n.Level, Verb: short(n.Level, maxName), Title: short(n.ID, maxName), Aside: short(n.Address, maxName), Class: n.Level}
 	if n.Level == kind.Info {
 		c.Mark = "i"
@@ -348,12 +350,16 @@ func (v values) notice(n kind.Notice, forced bool) card {
 			c.Lines = append(c.Lines, line{Text: l, Class: prose})
 		}
 	}
-	if n.Acknowledged != "" {
+	switch {
+	case n.Acknowledged == kind.ByForce:
+		c.Class = kind.Warn
+		c.Lines = append(c.Lines, line{Label: "overridden", Text: "by --force, without a reason", Class: danger})
+	case n.Acknowledged != "":
 		c.Class, c.Mark = "acknowledged", "✓"
 		c.Lines = append(c.Lines, line{Label: "acknowledged", Text: v.text(n.Acknowledged, maxSentence), Class: meta})
-	} else if planner.Violates(n) {
+	case planner.Violates(n):
 		c.Lines = append(c.Lines, line{Label: "to go on", Text: "change the manifest, or the policy; nothing overrides it", Class: meta})
-	} else if n.Level == kind.Refusal && !forced {
+	case n.Level == kind.Refusal:
 		c.Lines = append(c.Lines, line{
 			Label: "to go on", Class: meta,
 			Text: "acknowledge it with a reason, as metadata.acknowledge." + c.Title + " of the resource, or give --force",

@@ -210,7 +210,7 @@ func runHeadline(r RunReport, ends map[Outcome]int) string {
 	case Done:
 		return fmt.Sprintf("Done: %s%s.", count(len(t.Steps), "step"), took)
 	case Nothing:
-		return "Nothing to do. " + asDeclared(t.Same)
+		return nothing(&t)
 	case Refused:
 		return "Refused: nothing was changed."
 	case RolledBack:
@@ -219,6 +219,14 @@ func runHeadline(r RunReport, ends map[Outcome]int) string {
 		return fmt.Sprintf("Failed%s: %s were done, and changes remain on the tenant.", took, steps)
 	}
 	return "Ended: " + short(string(t.Outcome), maxName) + "."
+}
+
+// nothing says that there was nothing to do, or nothing that could be done.
+func nothing(t *TenantRun) string {
+	if len(t.Remains) > 0 {
+		return "Nothing was done."
+	}
+	return "Nothing to do. " + asDeclared(t.Same)
 }
 
 // toGoOn is the fact that is a command.
@@ -234,7 +242,7 @@ func runSection(t *TenantRun, many bool) section {
 		Tally:   outcomeWords(t.Outcome), Class: outcomeClass(t.Outcome),
 	}
 	if t.Outcome == Nothing {
-		s.Tally = "Nothing to do. " + asDeclared(t.Same)
+		s.Tally = nothing(t)
 	}
 	if t.Error != "" {
 		s.Error = block(t.Error, maxDetail)

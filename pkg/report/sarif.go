@@ -165,7 +165,7 @@ func planFindings(p *planner.Plan, o Options) []finding {
 		}
 		out = append(out, tenantFindings(t, o)...)
 		for _, n := range t.Notices {
-			if n.Acknowledged == "" && n.Level != kind.Info {
+			if (n.Acknowledged == "" || n.Acknowledged == kind.ByForce) && n.Level != kind.Info {
 				out = append(out, finding{
 					rule: "notice", level: map[string]string{kind.Refusal: "error"}[n.Level], tenant: name,
 					address: short(n.Address, maxName), pos: o.position(t.Tenant, n.Address, ""),

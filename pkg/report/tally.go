@@ -130,9 +130,9 @@ func tallyOf(t *planner.TenantPlan) tally {
 	}
 	for _, x := range t.Notices {
 		switch {
-		case x.Acknowledged != "":
-		case x.Level == kind.Refusal && t.Forced:
+		case x.Level == kind.Refusal && x.Acknowledged == kind.ByForce:
 			n.forced++
+		case x.Acknowledged != "":
 		case x.Level == kind.Refusal:
 			n.refusals++
 		case x.Level == kind.Warn:
