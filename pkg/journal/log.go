@@ -81,7 +81,7 @@ func (l *Log) Last() time.Time { return l.Records[len(l.Records)-1].Time }
 
 // DamageError says where a journal is damaged. Nothing is concluded from such a journal.
 type DamageError struct {
-	// File is the journal's path, or its name in the store.
+	// File names the file and the store that it is in.
 	File string
 	// Line counts from 1; Offset is that of the line's first byte, from 0.
 	Line   int
@@ -90,7 +90,7 @@ type DamageError struct {
 }
 
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("the journal %s is damaged in line %d (from byte %d on): %s; nothing can be concluded from it. "+
+	return fmt.Sprintf("the record %s is damaged in line %d (from byte %d on): %s; nothing can be concluded from it. "+
 		"Restore the file from a copy, or move the run's folder away and compare the tenant with the manifest by 'ecplan plan'", e.File, e.Line, e.Offset, e.Why)
 }
 

@@ -88,12 +88,12 @@ func Read(s Store, name string) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the journal of the run %s in %s: %w", name, s.Where(), err)
 	}
-	l, err := Parse(name+"/journal.jsonl", data)
+	l, err := Parse(name+"/journal.jsonl in "+s.Where(), data)
 	if err != nil {
 		return nil, err
 	}
 	if len(l.Records) > 0 && l.Header.Run != name {
-		return nil, &DamageError{File: name + "/journal.jsonl", Line: 1, Why: fmt.Sprintf("it is the journal of the run %s", l.Header.Run)}
+		return nil, &DamageError{File: name + "/journal.jsonl in " + s.Where(), Line: 1, Why: fmt.Sprintf("it is the journal of the run %s", l.Header.Run)}
 	}
 	return l, nil
 }
@@ -107,7 +107,7 @@ func ReadPlan(s Store, l *Log) ([]byte, error) {
 		return nil, fmt.Errorf("reading the plan of the run %s in %s: %w", name, s.Where(), err)
 	}
 	if digest(plan) != l.Header.PlanDigest {
-		return nil, &DamageError{File: name + "/plan.json", Line: 1, Why: "it is not the plan that the run was begun with: its digest is not the one in the journal"}
+		return nil, &DamageError{File: name + "/plan.json in " + s.Where(), Line: 1, Why: "it is not the plan that the run was begun with: its digest is not the one in the journal"}
 	}
 	return plan, nil
 }
