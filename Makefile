@@ -14,7 +14,7 @@ GOLANGCI_LINT_VERSION  = v2.15.0
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## the main job on a simulated tenant: plan, apply, plan again
+demo: ## the main job on a simulated tenant, from the plan to the letter to Okta
 	@go run ./cmd/ecplan demo
 
 test: ## formatting, vet, and all tests with the race detector; what CI runs

@@ -208,15 +208,15 @@ func demoCustomer(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "globex.yaml"), globex, 0o600); err != nil {
-		return err
-	}
-	set, err := os.OpenFile(filepath.Join(dir, "express.yaml"), os.O_APPEND|os.O_WRONLY, 0)
+	setup, err := examples.Express.ReadFile("express/express.yaml")
 	if err != nil {
 		return err
 	}
-	_, err = set.WriteString("  tenant_settings: {flags: {enable_client_connections: false}}\n")
-	return errors.Join(err, set.Close())
+	setup = append(setup, "  tenant_settings: {flags: {enable_client_connections: false}}\n"...)
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "globex.yaml"), globex, 0o600),
+		os.WriteFile(filepath.Join(dir, "express.yaml"), setup, 0o600),
+	)
 }
 
 // allowDirectory lets the OIN client use the directory with the admin's account: whose
