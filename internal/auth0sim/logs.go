@@ -226,12 +226,17 @@ func (e *event) scopes() []any {
 	if e.scope != "" || e.clientID != "" {
 		return anys(strings.Fields(e.scope))
 	}
-	var all []any // the fixed bearer's
+	return everyScope()
+}
+
+// everyScope is what the fixed bearer has.
+var everyScope = sync.OnceValue(func() []any {
+	var all []any
 	for _, s := range managementScopes() {
 		all = append(all, object(s)["value"])
 	}
 	return all
-}
+})
 
 // logSearch is the search of logs (log-search-query-syntax): nothing is folded.
 var logSearch = &dialect{bare: []string{"client_name", "connection", "description", "ip", "log_id", "type", "user_name"}}
@@ -250,31 +255,37 @@ func (c *call) listLogs() answer {
 	if c.query.Has("from") {
 		return c.logsFrom(c.query.Get("from"))
 	}
-	items := []obj{}
-	fits := func(lookup) bool { return true }
-	if q := strings.TrimSpace(c.query.Get("q")); q != "" {
-		var err error
-		if fits, err = logSearch.parseQuery(q); err != nil {
+	all := c.t.log.newest()
+	slices.Reverse(all) // without sort the one that was logged last is first (REC-rb)
+	items := make([]obj, len(all))
+	q := strings.TrimSpace(c.query.Get("q"))
+	from, to := 0, len(all)
+	if q == "" && !c.query.Has("sort") {
+		from, to = c.window(len(all), 0) // what no page shows need not be rendered
+	}
+	for i := from; i < to; i++ {
+		items[i] = c.t.show(&all[i])
+	}
+	if q != "" {
+		fits, err := logSearch.parseQuery(q)
+		if err != nil {
 			return badQuery(err)
 		}
+		items = slices.DeleteFunc(items, func(o obj) bool {
+			return !fits(func(field string) []any {
+				if !searchable[field] {
+					return nil
+				}
+				return leaves(o, field)
+			})
+		})
 	}
-	for _, e := range slices.Backward(c.t.log.newest()) {
-		o := c.t.show(&e)
-		if fits(func(field string) []any {
-			if !searchable[field] {
-				return nil
-			}
-			return leaves(o, field)
-		}) {
-			items = append(items, o)
-		}
-	}
-	// Without sort the one that was logged last is first (REC-rb).
 	if fail := c.sort(items); fail != nil {
 		return *fail
 	}
-	for i, o := range items {
-		items[i] = c.fields(o)
+	from, to = c.window(len(items), 0)
+	for i := from; i < to; i++ {
+		items[i] = c.fields(items[i])
 	}
 	return c.page(style{
 		key: "logs", length: true, pageTotal: true,

@@ -36,16 +36,11 @@ func (c *call) page(s style, items []obj, place func(i int) int) answer {
 	if s.checkpoint && (c.query.Has("take") || c.query.Has("from") || s.always) {
 		return c.checkpoint(s, items, place)
 	}
-	perPage := c.intQuery("per_page", s.perPage)
-	if perPage == 0 {
-		perPage = 50
-	}
-	page := c.intQuery("page", 0)
+	page, perPage := c.intQuery("page", 0), c.perPage(s.perPage)
 	if s.capped != "" && (page+1)*perPage > 1000 && page > 0 {
 		return badRequest("invalid_paging", "%s", s.capped)
 	}
-	start := min(page*perPage, len(items))
-	end := min(start+perPage, len(items))
+	start, end := c.window(len(items), s.perPage)
 	cut := items[start:end]
 	var a answer
 	if c.query.Get("include_totals") == "true" {
@@ -64,6 +59,24 @@ func (c *call) page(s style, items []obj, place func(i int) int) answer {
 		a.header = http.Header{"Link": {c.links(page, perPage, len(items))}}
 	}
 	return a
+}
+
+func (c *call) perPage(otherwise int) int {
+	if n := c.intQuery("per_page", otherwise); n > 0 {
+		return n
+	}
+	return 50
+}
+
+// window is where in a list of n the page is that the request asks for.
+func (c *call) window(n, otherwise int) (start, end int) {
+	page, perPage := c.intQuery("page", 0), c.perPage(otherwise)
+	start = n
+	if page <= n/perPage {
+		start = page * perPage
+	}
+	start = min(start, n)
+	return start, min(start+perPage, n)
 }
 
 func (c *call) links(page, perPage, total int) string {
