@@ -101,8 +101,10 @@ func (v *verifier) secrets(r *manifest.Resource) {
 		}
 	}
 	if len(more) > 0 {
-		v.add(Check{ID: "action.secrets", Title: "The Action has no other secrets", Address: r.Address(), Result: Warn,
-			Found: strings.Join(more, ", "), Advice: "Declare them, or let 'ecplan apply' remove them."})
+		v.add(Check{
+			ID: "action.secrets", Title: "The Action has no other secrets", Address: r.Address(), Result: Warn,
+			Found: strings.Join(more, ", "), Advice: "Declare them, or let 'ecplan apply' remove them.",
+		})
 	}
 }
 

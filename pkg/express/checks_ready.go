@@ -21,9 +21,11 @@ func (v *verifier) lacking(id, title string, scopes []string) bool {
 	if len(scopes) == 0 {
 		return false
 	}
-	v.add(Check{ID: id, Title: title, Class: ClassReadiness, Result: Unknown,
+	v.add(Check{
+		ID: id, Title: title, Class: ClassReadiness, Result: Unknown,
 		Found: "the credentials may not look", Expected: strings.Join(scopes, ", "),
-		Advice: "Grant ecplan's client " + strings.Join(scopes, " and ") + " to have this checked."})
+		Advice: "Grant ecplan's client " + strings.Join(scopes, " and ") + " to have this checked.",
+	})
 	return true
 }
 
@@ -73,8 +75,10 @@ func (v *verifier) appReady(app App, st AppState) {
 	const id, title = "admins.connection", "Admins can log in when the OIN client asks for credentials"
 	behaviour := text(client, "organization_require_behavior")
 	if behaviour != "post_login_prompt" {
-		v.add(Check{ID: id, Title: title, Class: ClassReadiness, Address: app.Client.Address(), Result: Skipped,
-			Found: "organization_require_behavior: " + shown(client["organization_require_behavior"]) + ", so the organization's own connections are used"})
+		v.add(Check{
+			ID: id, Title: title, Class: ClassReadiness, Address: app.Client.Address(), Result: Skipped,
+			Found: "organization_require_behavior: " + shown(client["organization_require_behavior"]) + ", so the organization's own connections are used",
+		})
 		return
 	}
 	if v.lacking(id, title, st.Directories.Lacks) {
@@ -104,8 +108,10 @@ func (v *verifier) organizations() {
 	found := count(n, "organization")
 	switch {
 	case v.State.Named != "" && n == 0: // a misspelt one would pass for one that nothing is wrong with
-		v.add(Check{ID: id, Title: title, Class: ClassReadiness, Result: Fail, Found: "none is called " + v.State.Named,
-			Expected: v.State.Named, Advice: "Name the organization by its name, not by the one that it is shown under; or make it."})
+		v.add(Check{
+			ID: id, Title: title, Class: ClassReadiness, Result: Fail, Found: "none is called " + v.State.Named,
+			Expected: v.State.Named, Advice: "Name the organization by its name, not by the one that it is shown under; or make it.",
+		})
 		return
 	case v.State.Named != "":
 		found = v.State.Named
@@ -191,8 +197,10 @@ func (v *verifier) connection(g Organization, c, enabled map[string]any) {
 			expected = append(expected, p.Setting+": "+p.Expected)
 		}
 	}
-	check := Check{ID: "connection." + text(c, "name"), Title: "Okta's connection " + text(c, "name") + " of " + g.Name + " is as promised", Class: ClassReadiness, Result: OK,
-		Found: "scopes, mapping, PKCE, button, name, logo and membership as promised"}
+	check := Check{
+		ID: "connection." + text(c, "name"), Title: "Okta's connection " + text(c, "name") + " of " + g.Name + " is as promised", Class: ClassReadiness, Result: OK,
+		Found: "scopes, mapping, PKCE, button, name, logo and membership as promised",
+	}
 	switch {
 	case len(broken) > 0:
 		check.Result, check.Found, check.Expected = Warn, list(broken), list(expected)

@@ -142,8 +142,10 @@ func (v *verifier) expiry(at string, st AppState) {
 // grant checks that the OIN client may do what Okta needs, and no more.
 func (v *verifier) grant(app App) {
 	if app.Grant == nil {
-		v.add(Check{ID: "grant", Title: "The OIN client has a grant on the Management API", Result: Fail, Address: app.Client.Address(),
-			Found: "the manifests declare none", Expected: "a ClientGrant", Advice: "Declare a ClientGrant for the OIN client."})
+		v.add(Check{
+			ID: "grant", Title: "The OIN client has a grant on the Management API", Result: Fail, Address: app.Client.Address(),
+			Found: "the manifests declare none", Expected: "a ClientGrant", Advice: "Declare a ClientGrant for the OIN client.",
+		})
 		return
 	}
 	title := "The OIN client has a grant on the Management API"

@@ -114,8 +114,12 @@ func (h Handoff) letter(app App, st *State, i int, r Report) Mail {
 		capabilities += ", SCIM provisioning"
 	}
 	rows := [][2]string{
-		{"Application in the OIN", name}, {"Okta OIN Integration Client ID", st.Found(app.Client).ID},
-		{"Auth0 tenant domain", r.Domain}, {"Custom domain", custom}, {"Okta org", org}, {"Capabilities", capabilities},
+		{"Application in the OIN", name},
+		{"Okta OIN Integration Client ID", st.Found(app.Client).ID},
+		{"Auth0 tenant domain", r.Domain},
+		{"Custom domain", custom},
+		{"Okta org", org},
+		{"Capabilities", capabilities},
 	}
 	if len(kids) > 0 && !h.RequestKey {
 		rows = append(rows, [2]string{"Your key on the client (kid)", strings.Join(kids, ", ")})

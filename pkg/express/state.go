@@ -217,8 +217,10 @@ func (l *looker) organizations(o LookOptions, roleID string) {
 		org.Metadata, _ = g["metadata"].(map[string]any)
 		org.Connections = l.list(kind.Read{Path: path + "/enabled_connections", List: "enabled_connections", Scopes: []string{"read:organization_connections"}})
 		// Roles are listed only where they are asked for (OAS GET /organizations/{id}/members).
-		members := l.list(kind.Read{Path: path + "/members", Query: "fields=roles%2Cuser_id&include_fields=true", List: "members",
-			Scopes: []string{"read:organization_members", "read:organization_member_roles"}})
+		members := l.list(kind.Read{
+			Path: path + "/members", Query: "fields=roles%2Cuser_id&include_fields=true", List: "members",
+			Scopes: []string{"read:organization_members", "read:organization_member_roles"},
+		})
 		org.Admins.Lacks = members.Lacks
 		for _, m := range members.Value {
 			if slices.ContainsFunc(objects(m["roles"]), func(r map[string]any) bool { return r["id"] == roleID }) {

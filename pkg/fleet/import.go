@@ -32,21 +32,45 @@ type collection struct {
 
 // organizations are imported where they are asked for: they are customers, with people
 // in them, and may be many.
-var organizations = collection{"Organization", kind.Read{Path: "organizations", List: "organizations", Scopes: []string{"read:organizations"}}, []string{"name"},
-	func(map[string]any) bool { return false }}
+var organizations = collection{
+	"Organization",
+	kind.Read{Path: "organizations", List: "organizations", Scopes: []string{"read:organizations"}},
+	[]string{"name"},
+	func(map[string]any) bool { return false },
+}
 
 // collections are what is imported, in the order in which documents stand.
 var collections = []collection{
-	{"ResourceServer", kind.Read{Path: "resource-servers", List: "resource_servers", Scopes: []string{"read:resource_servers"}}, []string{"identifier"},
-		func(o map[string]any) bool { return o["is_system"] == true }},
-	{"Role", kind.Read{Path: "roles", List: "roles", Scopes: []string{"read:roles"}}, []string{"name"},
-		func(o map[string]any) bool { return o["type"] == "organization" }},
-	{"Client", kind.Read{Path: "clients", Query: "is_global=false", List: "clients", Scopes: []string{"read:clients"}}, []string{"client_id", "name"},
-		func(o map[string]any) bool { return o["global"] == true }},
-	{"ClientGrant", kind.Read{Path: "client-grants", List: "client_grants", Scopes: []string{"read:client_grants"}}, []string{"client_id", "audience", "subject_type"},
-		func(o map[string]any) bool { return o["is_system"] == true }},
-	{"Action", kind.Read{Path: "actions/actions", List: "actions", Scopes: []string{"read:actions"}}, []string{"name"},
-		func(o map[string]any) bool { return o["installed_integration_id"] != nil }},
+	{
+		"ResourceServer",
+		kind.Read{Path: "resource-servers", List: "resource_servers", Scopes: []string{"read:resource_servers"}},
+		[]string{"identifier"},
+		func(o map[string]any) bool { return o["is_system"] == true },
+	},
+	{
+		"Role",
+		kind.Read{Path: "roles", List: "roles", Scopes: []string{"read:roles"}},
+		[]string{"name"},
+		func(o map[string]any) bool { return o["type"] == "organization" },
+	},
+	{
+		"Client",
+		kind.Read{Path: "clients", Query: "is_global=false", List: "clients", Scopes: []string{"read:clients"}},
+		[]string{"client_id", "name"},
+		func(o map[string]any) bool { return o["global"] == true },
+	},
+	{
+		"ClientGrant",
+		kind.Read{Path: "client-grants", List: "client_grants", Scopes: []string{"read:client_grants"}},
+		[]string{"client_id", "audience", "subject_type"},
+		func(o map[string]any) bool { return o["is_system"] == true },
+	},
+	{
+		"Action",
+		kind.Read{Path: "actions/actions", List: "actions", Scopes: []string{"read:actions"}},
+		[]string{"name"},
+		func(o map[string]any) bool { return o["installed_integration_id"] != nil },
+	},
 }
 
 // Import reads what the tenant has and makes documents of it. What nobody can read back

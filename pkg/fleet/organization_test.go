@@ -199,15 +199,21 @@ func TestRoleGoesAfterItsMembers(t *testing.T) {
 // customerScenarios are those of organizations, for the torture.
 func customerScenarios() []scenario {
 	full := func(version int) []object {
-		spec := object{"name": "globex", "display_name": "Globex", "metadata": object{"a": "1"},
-			"connections": []any{connectionOf("globex-db", "show_as_button", false)}, "members": []any{person("ada@globex.example", "${Role/admins.name}")}}
-		if version == 1 {
-			spec = object{"name": "globex", "display_name": "Globex Inc.", "metadata": object{"b": "2"},
-				"connections": []any{connectionOf("globex-db", "show_as_button", true), connectionOf("staff")},
-				"members":     []any{person("ada@globex.example", "support"), person("bob@globex.example", "admins")}}
+		spec := object{
+			"name": "globex", "display_name": "Globex", "metadata": object{"a": "1"},
+			"connections": []any{connectionOf("globex-db", "show_as_button", false)}, "members": []any{person("ada@globex.example", "${Role/admins.name}")},
 		}
-		return []object{admins(), doc("Organization", "globex", spec),
-			doc("Organization", "initech", object{"name": "initech", "members": []any{person("ada@globex.example", "admins")}})}
+		if version == 1 {
+			spec = object{
+				"name": "globex", "display_name": "Globex Inc.", "metadata": object{"b": "2"},
+				"connections": []any{connectionOf("globex-db", "show_as_button", true), connectionOf("staff")},
+				"members":     []any{person("ada@globex.example", "support"), person("bob@globex.example", "admins")},
+			}
+		}
+		return []object{
+			admins(), doc("Organization", "globex", spec),
+			doc("Organization", "initech", object{"name": "initech", "members": []any{person("ada@globex.example", "admins")}}),
+		}
 	}
 	seed := []byte(customerSeed)
 	return []scenario{

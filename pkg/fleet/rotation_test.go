@@ -64,8 +64,10 @@ func (r *rotator) signIn(k oktaKey) bool {
 		return false
 	}
 	now := time.Now()
-	assertion, err := jwt.Signed(signer).Claims(map[string]any{"iss": r.client, "sub": r.client, "aud": "https://" + r.sim.Domain() + "/",
-		"jti": fmt.Sprintf("%s-%d", k.name, r.n.Add(1)), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}).Serialize()
+	assertion, err := jwt.Signed(signer).Claims(map[string]any{
+		"iss": r.client, "sub": r.client, "aud": "https://" + r.sim.Domain() + "/",
+		"jti": fmt.Sprintf("%s-%d", k.name, r.n.Add(1)), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
+	}).Serialize()
 	if err != nil {
 		r.t.Error(err)
 		return false

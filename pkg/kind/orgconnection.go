@@ -17,8 +17,10 @@ import (
 func observeConnections(d Desired, o *Observed, v *View) (ok bool, err error) {
 	enabled, ids, strategies := []any{}, map[string]any{}, map[string]any{}
 	if o.Exists {
-		items, ok := v.Items(Read{Path: "organizations/" + url.PathEscape(o.ID) + "/enabled_connections", List: "enabled_connections",
-			Scopes: []string{"read:organization_connections"}, For: d.Address()})
+		items, ok := v.Items(Read{
+			Path: "organizations/" + url.PathEscape(o.ID) + "/enabled_connections", List: "enabled_connections",
+			Scopes: []string{"read:organization_connections"}, For: d.Address(),
+		})
 		if !ok {
 			return false, nil
 		}

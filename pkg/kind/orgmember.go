@@ -21,9 +21,11 @@ func observeMembers(d Desired, o *Observed, v *View) (ok bool, err error) {
 	names, roles, ids := map[string]any{}, map[string]any{}, map[string]any{}
 	if o.Exists {
 		// Roles are listed only where they are asked for (OAS GET /organizations/{id}/members).
-		items, ok := v.Items(Read{Path: "organizations/" + url.PathEscape(o.ID) + "/members",
+		items, ok := v.Items(Read{
+			Path:  "organizations/" + url.PathEscape(o.ID) + "/members",
 			Query: url.Values{"fields": {"user_id,email,roles"}, "include_fields": {"true"}}.Encode(), List: "members",
-			Scopes: []string{"read:organization_members", "read:organization_member_roles"}, For: d.Address()})
+			Scopes: []string{"read:organization_members", "read:organization_member_roles"}, For: d.Address(),
+		})
 		if !ok {
 			return false, nil
 		}

@@ -99,9 +99,11 @@ func (sc *scope) fillVars(doc *document, set map[string]any) map[string]any {
 	for _, name := range Keys(set) {
 		v, known := declared[name]
 		if declared != nil && !known {
-			sc.ds = append(sc.ds, Diagnostic{Severity: Error, Pos: doc.keyAt("spec.vars." + name), Address: doc.address(), Path: "spec.vars." + name,
+			sc.ds = append(sc.ds, Diagnostic{
+				Severity: Error, Pos: doc.keyAt("spec.vars." + name), Address: doc.address(), Path: "spec.vars." + name,
 				Summary: "there is no variable " + quoted(name),
-				Detail:  sentences(didYouMean(name, Keys(declared)), "No document of kind Variables declares it.")})
+				Detail:  sentences(didYouMean(name, Keys(declared)), "No document of kind Variables declares it."),
+			})
 		}
 		if _, given := sc.in.Vars[name]; !given {
 			vars[name] = sc.value(set[name], v.rule, "spec.vars."+name)
@@ -202,15 +204,19 @@ func (s *Set) checkVariables() Diagnostics {
 		for _, name := range Keys(d.spec) {
 			path := "spec." + name
 			if other, ok := first[name]; ok {
-				ds = append(ds, Diagnostic{Severity: Error, Pos: d.keyAt(path), Address: d.address(), Path: path,
-					Summary: fmt.Sprintf("the variable %s is declared twice", quoted(name)), Detail: fmt.Sprintf("It is declared at %s already.", other.keyAt(path))})
+				ds = append(ds, Diagnostic{
+					Severity: Error, Pos: d.keyAt(path), Address: d.address(), Path: path,
+					Summary: fmt.Sprintf("the variable %s is declared twice", quoted(name)), Detail: fmt.Sprintf("It is declared at %s already.", other.keyAt(path)),
+				})
 			}
 			first[name] = d
 			m, _ := d.spec[name].(map[string]any)
 			if text, ok := m["default"].(string); ok && m["sensitive"] == true && !hasExpression(text) {
-				ds = append(ds, Diagnostic{Severity: Error, Pos: d.at(path + ".default"), Address: d.address(), Path: path + ".default", Private: true,
+				ds = append(ds, Diagnostic{
+					Severity: Error, Pos: d.at(path + ".default"), Address: d.address(), Path: path + ".default", Private: true,
 					Summary: fmt.Sprintf("the default of the sensitive variable %s must not be written into the manifest", quoted(name)),
-					Detail:  "Write ${env.NAME} or {file: path}; if this was a real value, replace it."})
+					Detail:  "Write ${env.NAME} or {file: path}; if this was a real value, replace it.",
+				})
 			}
 		}
 	}

@@ -99,39 +99,71 @@ func TestWhatActionsDo(t *testing.T) {
 		name, code string
 		check      func(p performance) bool
 	}{
-		{"waits without time going by", `exports.onExecutePostLogin = async (e, api) => { await new Promise(r => setTimeout(r, 19000)); api.idToken.setCustomClaim('a', 1); }`,
-			func(p performance) bool { return p.Thrown == "" && len(p.Ops) == 1 }},
-		{"waits longer than Auth0 lets it", `exports.onExecutePostLogin = async () => { await new Promise(r => setTimeout(r, 21000)); }`,
-			func(p performance) bool { return strings.Contains(p.Thrown, "longer than") }},
-		{"waits for what never comes", `exports.onExecutePostLogin = () => new Promise(() => {})`,
-			func(p performance) bool { return strings.Contains(p.Thrown, "never settled") }},
-		{"computes for ever", `exports.onExecutePostLogin = async () => { for (;;) {} }`,
-			func(p performance) bool { return strings.Contains(p.Thrown, "longer than") }},
-		{"throws what is no error", `exports.onExecutePostLogin = async () => { throw undefined }`,
-			func(p performance) bool { return p.Thrown != "" }},
-		{"fails when it is loaded", `const x = null; x.y; exports.onExecutePostLogin = async () => {}`,
-			func(p performance) bool { return strings.Contains(p.Thrown, "TypeError") }},
-		{"is no program", `exports.onExecutePostLogin = async () => {`,
-			func(p performance) bool { return strings.Contains(p.Thrown, "can't be read") }},
+		{
+			"waits without time going by", `exports.onExecutePostLogin = async (e, api) => { await new Promise(r => setTimeout(r, 19000)); api.idToken.setCustomClaim('a', 1); }`,
+			func(p performance) bool { return p.Thrown == "" && len(p.Ops) == 1 },
+		},
+		{
+			"waits longer than Auth0 lets it", `exports.onExecutePostLogin = async () => { await new Promise(r => setTimeout(r, 21000)); }`,
+			func(p performance) bool { return strings.Contains(p.Thrown, "longer than") },
+		},
+		{
+			"waits for what never comes", `exports.onExecutePostLogin = () => new Promise(() => {})`,
+			func(p performance) bool { return strings.Contains(p.Thrown, "never settled") },
+		},
+		{
+			"computes for ever", `exports.onExecutePostLogin = async () => { for (;;) {} }`,
+			func(p performance) bool { return strings.Contains(p.Thrown, "longer than") },
+		},
+		{
+			"throws what is no error", `exports.onExecutePostLogin = async () => { throw undefined }`,
+			func(p performance) bool { return p.Thrown != "" },
+		},
+		{
+			"fails when it is loaded", `const x = null; x.y; exports.onExecutePostLogin = async () => {}`,
+			func(p performance) bool { return strings.Contains(p.Thrown, "TypeError") },
+		},
+		{
+			"is no program", `exports.onExecutePostLogin = async () => {`,
+			func(p performance) bool { return strings.Contains(p.Thrown, "can't be read") },
+		},
 		{"exports nothing", `const x = 1;`, func(p performance) bool { return p.Absent && p.Thrown == "" }},
-		{"uses module.exports", `module.exports = { onExecutePostLogin: async (e, api) => { api.access.deny('no') } }`,
-			func(p performance) bool { return len(p.Ops) == 1 && p.Ops[0].text(0) == "no" }},
-		{"takes a module apart and returns early", `const { ManagementClient } = require('auth0'); const u = require('axios').create; exports.onExecutePostLogin = async (e) => { if (!e.organization) return; new ManagementClient(); }`,
-			func(p performance) bool { return p.Thrown == "" && !p.unfinished() }},
-		{"calls a module", `const axios = require("axios"); exports.onExecutePostLogin = async () => { await axios.get("https://example.org") }`,
-			func(p performance) bool { return slices.Equal(p.Missing, []string{"module 'axios'.get"}) }},
-		{"calls a module and swallows the failure", `exports.onExecutePostLogin = async () => { try { await fetch("https://example.org") } catch (e) {} }`,
-			func(p performance) bool { return slices.Equal(p.Missing, []string{"fetch"}) && p.Thrown == "" }},
-		{"writes to the console", `exports.onExecutePostLogin = async (e) => { console.log("hi", {a: 1}) }`,
-			func(p performance) bool { return slices.Equal(p.Logs, []string{`hi {"a":1}`}) }},
-		{"chains", `exports.onExecutePostLogin = async (e, api) => { api.accessToken.setCustomClaim('a', 1).accessToken.addScope('b') }`,
-			func(p performance) bool { return len(p.Ops) == 2 }},
-		{"calls what Auth0 does not have", `exports.onExecutePostLogin = async (e, api) => { api.accessToken.explode() }`,
-			func(p performance) bool { return strings.Contains(p.Thrown, "TypeError") }},
-		{"reads its secrets", `exports.onExecutePostLogin = async (e, api) => { api.access.deny(e.secrets.KEY) }`,
-			func(p performance) bool { return len(p.Ops) == 1 && p.Ops[0].text(0) == "value" }},
-		{"can't get out", `exports.onExecutePostLogin = async () => { process.exit(1) }`,
-			func(p performance) bool { return p.Thrown != "" }},
+		{
+			"uses module.exports", `module.exports = { onExecutePostLogin: async (e, api) => { api.access.deny('no') } }`,
+			func(p performance) bool { return len(p.Ops) == 1 && p.Ops[0].text(0) == "no" },
+		},
+		{
+			"takes a module apart and returns early", `const { ManagementClient } = require('auth0'); const u = require('axios').create; exports.onExecutePostLogin = async (e) => { if (!e.organization) return; new ManagementClient(); }`,
+			func(p performance) bool { return p.Thrown == "" && !p.unfinished() },
+		},
+		{
+			"calls a module", `const axios = require("axios"); exports.onExecutePostLogin = async () => { await axios.get("https://example.org") }`,
+			func(p performance) bool { return slices.Equal(p.Missing, []string{"module 'axios'.get"}) },
+		},
+		{
+			"calls a module and swallows the failure", `exports.onExecutePostLogin = async () => { try { await fetch("https://example.org") } catch (e) {} }`,
+			func(p performance) bool { return slices.Equal(p.Missing, []string{"fetch"}) && p.Thrown == "" },
+		},
+		{
+			"writes to the console", `exports.onExecutePostLogin = async (e) => { console.log("hi", {a: 1}) }`,
+			func(p performance) bool { return slices.Equal(p.Logs, []string{`hi {"a":1}`}) },
+		},
+		{
+			"chains", `exports.onExecutePostLogin = async (e, api) => { api.accessToken.setCustomClaim('a', 1).accessToken.addScope('b') }`,
+			func(p performance) bool { return len(p.Ops) == 2 },
+		},
+		{
+			"calls what Auth0 does not have", `exports.onExecutePostLogin = async (e, api) => { api.accessToken.explode() }`,
+			func(p performance) bool { return strings.Contains(p.Thrown, "TypeError") },
+		},
+		{
+			"reads its secrets", `exports.onExecutePostLogin = async (e, api) => { api.access.deny(e.secrets.KEY) }`,
+			func(p performance) bool { return len(p.Ops) == 1 && p.Ops[0].text(0) == "value" },
+		},
+		{
+			"can't get out", `exports.onExecutePostLogin = async () => { process.exit(1) }`,
+			func(p performance) bool { return p.Thrown != "" },
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			limit := time.Minute

@@ -51,7 +51,8 @@ func (a *authority) authorize(r request) login {
 	user := with(a.world.Users, "user_id", r.User)
 	api := with(a.world.APIs, "identifier", r.Audience)
 	asked := Step{Who: "Okta", To: "Auth0", Title: "asks for an access token for Express Configuration (/authorize)", Result: "ok", Lines: []string{
-		"response_type=code  client_id=" + r.Client, "audience=" + r.Audience, "scope=" + strings.Join(r.Scopes, " "), "redirect_uri=" + callback}}
+		"response_type=code  client_id=" + r.Client, "audience=" + r.Audience, "scope=" + strings.Join(r.Scopes, " "), "redirect_uri=" + callback,
+	}}
 	if a.stage.LoginDomain != "" {
 		asked.Lines = append([]string{"at the custom domain " + a.stage.LoginDomain}, asked.Lines...)
 	}
@@ -79,8 +80,10 @@ func (a *authority) authorize(r request) login {
 	}
 	out.Steps = append(out.Steps, prompt)
 	scopes, cut := a.grantable(api, user, org, r.Scopes)
-	rbac := Step{Who: "Auth0", To: "Auth0", Title: "cuts the scopes to what the user's roles allow (RBAC)", Result: "ok",
-		Lines: []string{"asked for: " + strings.Join(r.Scopes, " "), "left:      " + strings.Join(scopes, " ")}}
+	rbac := Step{
+		Who: "Auth0", To: "Auth0", Title: "cuts the scopes to what the user's roles allow (RBAC)", Result: "ok",
+		Lines: []string{"asked for: " + strings.Join(r.Scopes, " "), "left:      " + strings.Join(scopes, " ")},
+	}
 	if len(cut) > 0 {
 		rbac.Lines = append(rbac.Lines, "cut:       "+strings.Join(cut, " "))
 	}

@@ -143,8 +143,10 @@ func Play(ctx context.Context, stage *Stage, sc Script) (Transcript, error) {
 		}
 	}
 	if whole < 0 {
-		t.Acts = append(t.Acts, Act{Title: "What must be refused", Steps: []Step{{Who: "ecplan", To: "ecplan", Result: express.Skipped,
-			Title: "not rehearsed: where nothing is let through, a refusal shows nothing"}}})
+		t.Acts = append(t.Acts, Act{Title: "What must be refused", Steps: []Step{{
+			Who: "ecplan", To: "ecplan", Result: express.Skipped,
+			Title: "not rehearsed: where nothing is let through, a refusal shows nothing",
+		}}})
 		return t, nil
 	}
 	if p.okta.client != sc.Parts[whole].Client { // another application was rehearsed since
