@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/ecplan/ecplan/pkg/report"
 )
 
 // Streams is what a run of the program may touch besides files and the network.
@@ -79,11 +81,11 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	var code *codeError
 	if errors.As(err, &code) {
 		if code.err != nil {
-			fmt.Fprintf(s.Err, "Error: %v\n", code.err)
+			fmt.Fprintf(s.Err, "Error: %s\n", report.Lines(code.err.Error()))
 		}
 		return code.code
 	}
-	fmt.Fprintf(s.Err, "Error: %v\n", err)
+	fmt.Fprintf(s.Err, "Error: %s\n", report.Lines(err.Error()))
 	return exitError
 }
 

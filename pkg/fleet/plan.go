@@ -194,6 +194,8 @@ func stepDifference(old, now kind.Step) string {
 			fields = append(fields, c.Path+" would change as well")
 		case planner.Digest(o.Before) != planner.Digest(c.Before) && !c.Sensitive && !c.Code:
 			fields = append(fields, fmt.Sprintf("%s on the tenant was %s and is %s", c.Path, brief(o.Before), brief(c.Before)))
+		case planner.Digest(o.After) != planner.Digest(c.After) && !c.Sensitive && !c.Code:
+			fields = append(fields, fmt.Sprintf("%s would become %s instead of %s", c.Path, brief(c.After), brief(o.After)))
 		case planner.Digest(o) != planner.Digest(c):
 			fields = append(fields, c.Path+" would change differently")
 		}
@@ -216,10 +218,10 @@ func brief(v any) string {
 	if err != nil {
 		return "something else"
 	}
-	if r := []rune(string(b)); len(r) > 80 {
+	if r := []rune(string(planner.Escape(b))); len(r) > 80 {
 		return string(r[:80]) + "…"
 	}
-	return string(b)
+	return string(planner.Escape(b))
 }
 
 // DriftOf leaves of a plan what the tenants changed by themselves.

@@ -44,6 +44,16 @@ func visible(s string) string {
 	return b.String()
 }
 
+// Lines returns s, its lines as they are, in which everything can be seen. It is for
+// messages that are no report: what they quote must not work on a terminal.
+func Lines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = visible(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // maxMarks is how many combining marks in a row are shown as such: no script in use
 // stacks more than three on a letter.
 const maxMarks = 3
