@@ -35,7 +35,7 @@ func simCommand() *cli.Command {
 			&cli.StringFlag{Name: "state", Usage: "keep the state in `FILE`, replaced after each write; later tenants in FILE.2, FILE.3, …"},
 			&cli.Int64Flag{Name: "random", Usage: "draw ids and secrets from this `NUMBER`"},
 			&cli.DurationFlag{Name: "latency", Usage: "added to every answer"},
-			&cli.StringFlag{Name: "rate-limit", Value: "off", Usage: "`LIMIT`: off, free, enterprise-nonprod, enterprise or BURST,PER_SECOND"},
+			&cli.StringFlag{Name: "rate-limit", Value: "off", Usage: "`LIMIT`: " + auth0sim.Plans},
 			&cli.BoolFlag{Name: "retry-after", Usage: "send Retry-After with a 429 of the rate limit"},
 			&cli.DurationFlag{Name: "build-time", Usage: "how long an Action's build takes"},
 			&cli.StringSliceFlag{Name: "fail-build", Usage: "`DEPENDENCY` (NAME or NAME@VERSION) whose builds fail; * fails all"},

@@ -33,8 +33,7 @@ type Options struct {
 
 	// Latency is added to every answer.
 	Latency time.Duration
-	// RateLimit is "off" (or ""), "free", "enterprise-nonprod", "enterprise", or
-	// "BURST,PER_SECOND" (facts §4).
+	// RateLimit is one of Plans (facts §4); "" is off.
 	RateLimit string
 	// RetryAfter sends a Retry-After header with a 429 of the rate limit. Whether
 	// the Management API does is UNCONFIRMED (facts §3.0), so it is off by default.

@@ -15,7 +15,8 @@ import (
 // fill and their time of being full in headers, which x/time/rate does not tell.
 type limiter struct {
 	mu        sync.Mutex
-	global    *bucket
+	global    *bucket            // nil: rest is for what has no bucket of its own
+	rest      *bucket            // of "All other endpoints combined"
 	token     *bucket            // of the token endpoint: the Authentication API's limit
 	endpoints map[string]*bucket // by what endpoint says
 }
@@ -37,6 +38,9 @@ func perMinute(burst, rate float64) *bucket {
 	return &bucket{burst: burst, perSecond: rate / 60, step: time.Second, left: burst}
 }
 
+// Plans are what Options.RateLimit may be.
+const Plans = "off, free, essentials, professional, enterprise-nonprod, enterprise, private-cloud-dev, private-cloud or BURST,PER_SECOND"
+
 // newLimiter reads a plan's name or BURST,PER_SECOND; nil is no limit.
 func newLimiter(plan string) (*limiter, error) {
 	switch plan {
@@ -44,6 +48,12 @@ func newLimiter(plan string) (*limiter, error) {
 		return nil, nil
 	case "free":
 		return &limiter{global: perSecond(2, 2), token: perSecond(30, 30)}, nil
+	case "essentials", "professional":
+		return selfService(), nil
+	case "private-cloud-dev":
+		return &limiter{global: perSecond(20, 20), token: perSecond(100, 100)}, nil
+	case "private-cloud":
+		return &limiter{global: perSecond(50, 50), token: perSecond(100, 100)}, nil
 	case "enterprise-nonprod":
 		return enterprise(10, 2), nil
 	case "enterprise":
@@ -53,9 +63,20 @@ func newLimiter(plan string) (*limiter, error) {
 	burst, errB := strconv.ParseFloat(strings.TrimSpace(b), 64)
 	rate, errR := strconv.ParseFloat(strings.TrimSpace(r), 64)
 	if !found || errB != nil || errR != nil || burst < 1 || rate <= 0 {
-		return nil, fmt.Errorf("rate limit %q: it is off, free, enterprise-nonprod, enterprise or BURST,PER_SECOND", plan)
+		return nil, fmt.Errorf("rate limit %q: it is %s", plan, Plans)
 	}
 	return &limiter{global: perSecond(burst, rate), token: perSecond(100, 100)}, nil
+}
+
+// selfService is Essentials and Professional: no limit for all of the API, but one for
+// each of some endpoints and one for the rest (facts §4).
+func selfService() *limiter {
+	return &limiter{token: perSecond(25, 25), rest: perMinute(10, 150), endpoints: map[string]*bucket{
+		"read clients": perMinute(5, 100), "read connections": perMinute(5, 50),
+		"read organizations": perMinute(5, 50), "read one organization": perMinute(20, 200), "write organizations": perMinute(5, 25),
+		"read organization connections": perMinute(5, 50), "write organization connections": perMinute(5, 25),
+		"write organization members": perMinute(20, 200), "read users": perMinute(40, 500), "write users": perMinute(20, 200),
+	}}
 }
 
 // enterprise has buckets for some endpoints too (facts §4).
@@ -68,27 +89,36 @@ func enterprise(burst, rate float64) *limiter {
 	}}
 }
 
-// endpoint names the bucket of a route: pattern is "GET organizations/{id}". Whether
-// reads and writes of member roles share one is UNCONFIRMED; they do here.
-func endpoint(pattern string, query url.Values) string {
+// endpoint names the buckets that a route may have, the first that the plan knows being
+// its: pattern is "GET organizations/{id}". Whether reads and writes of member roles
+// share one is UNCONFIRMED; they do here.
+func endpoint(pattern string, query url.Values) []string {
 	method, path, _ := strings.Cut(pattern, " ")
 	kind := "write "
 	if method == http.MethodGet {
 		kind = "read "
 	}
 	switch {
+	case path == "organizations/{id}" && method == http.MethodGet:
+		return []string{"read one organization", "read organizations"}
 	case path == "organizations" || path == "organizations/{id}" || path == "organizations/name/{name}":
-		return kind + "organizations"
+		return []string{kind + "organizations"}
 	case strings.HasPrefix(path, "organizations/{id}/connections") || strings.HasPrefix(path, "organizations/{id}/enabled_connections"):
-		return kind + "organization connections"
+		return []string{kind + "organization connections"}
 	case path == "organizations/{id}/members":
-		return kind + "organization members"
+		return []string{kind + "organization members"}
 	case path == "organizations/{id}/members/{user_id}/roles":
-		return "member roles"
+		return []string{"member roles"}
 	case path == "clients" && query.Has("q"):
-		return kind + "clients with q"
+		return []string{kind + "clients with q", kind + "clients"}
+	case path == "clients" || path == "clients/{id}":
+		return []string{kind + "clients"}
+	case path == "connections" || path == "connections/{id}":
+		return []string{kind + "connections"}
+	case path == "users" || path == "users/{id}":
+		return []string{kind + "users"}
 	}
-	return ""
+	return nil
 }
 
 // take takes one token, and says how many are left and when the bucket is full.
@@ -111,6 +141,28 @@ func (b *bucket) take(now time.Time) (taken bool, left int, full time.Time) {
 	return taken, int(b.left), now.Add(time.Duration(missing * float64(time.Second)))
 }
 
+// buckets are those that a request takes from, the global one first (facts §4).
+func (l *limiter) buckets(pattern string, query url.Values) []*bucket {
+	if pattern == "token" {
+		return []*bucket{l.token}
+	}
+	var own *bucket
+	for _, name := range endpoint(pattern, query) {
+		if own = l.endpoints[name]; own != nil {
+			break
+		}
+	}
+	switch {
+	case l.global == nil && own == nil:
+		return []*bucket{l.rest}
+	case l.global == nil:
+		return []*bucket{own}
+	case own == nil:
+		return []*bucket{l.global}
+	}
+	return []*bucket{l.global, own}
+}
+
 // limit takes from the buckets that a request falls under, the global one first,
 // and fills in the headers that every answer has (facts §3.0).
 func (s *Server) limit(c *call, req *Request, pattern string, h http.Header) *answer {
@@ -126,15 +178,7 @@ func (s *Server) limit(c *call, req *Request, pattern string, h http.Header) *an
 	l := s.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	global := l.global
-	if pattern == "token" {
-		global = l.token
-	}
-	buckets := []*bucket{global}
-	if own := l.endpoints[endpoint(pattern, c.query)]; own != nil {
-		buckets = append(buckets, own) // after the global one (facts §4)
-	}
-	for _, b := range buckets {
+	for _, b := range l.buckets(pattern, c.query) {
 		taken, left, reset := b.take(c.now)
 		set(b.burst, left, reset)
 		if taken {
@@ -156,11 +200,14 @@ func (s *Server) limit(c *call, req *Request, pattern string, h http.Header) *an
 // entities are how many objects of a kind a tenant may have (A0-LIM, facts §4).
 type entities struct{ clients, apis, grants, connections int }
 
-// entities goes by the plan that the rate limit names: Free has small limits, all
-// else those of Enterprise (for whose connections no source has a number).
+// entities goes by the plan that the rate limit names; all else has those of Enterprise
+// (for whose connections no source has a number).
 func (s *Server) entities() entities {
-	if s.o.RateLimit == "free" {
+	switch s.o.RateLimit {
+	case "free":
 		return entities{clients: 10, apis: 10, grants: 100, connections: 100}
+	case "essentials", "professional":
+		return entities{clients: 100, apis: 100, grants: 10_000, connections: 100}
 	}
 	return entities{clients: 100_000, apis: 100_000, grants: 100_000, connections: math.MaxInt}
 }

@@ -140,6 +140,30 @@ func TestRateLimits(t *testing.T) {
 		t.Fatalf("the endpoint's own bucket: %d %v", w.Code, w.Header())
 	}
 	s.send("GET", "/roles", nil, 200)
+	for _, c := range []struct {
+		plan, path string
+		burst      int
+	}{
+		{"free", "/clients", 2}, {"private-cloud-dev", "/clients", 20}, {"private-cloud", "/users", 50},
+		{"enterprise", "/clients", 50}, {"enterprise", "/clients?take=1&q=client_grant.allow_any_organization:true", 5}, {"enterprise", "/organizations/org_x", 10},
+		{"professional", "/clients", 5}, {"essentials", "/connections", 5}, {"essentials", "/organizations", 5}, {"essentials", "/organizations/org_x", 20},
+		{"essentials", "/users", 40}, {"essentials", "/roles", 10}, {"essentials", "/organizations/org_x/connections", 5}, {"7,1", "/roles", 7},
+	} {
+		s := newTenant(t, auth0sim.Options{RateLimit: c.plan, Now: func() time.Time { return now }})
+		for i := range c.burst + 1 {
+			w := s.raw("GET", c.path, "", "")
+			if (w.Code == 429) != (i == c.burst) {
+				t.Errorf("%s, %s: call %d of %d is answered with %d", c.plan, c.path, i+1, c.burst, w.Code)
+			}
+		}
+	}
+	// What has a bucket of its own takes nothing from the rest.
+	self := newTenant(t, auth0sim.Options{RateLimit: "essentials", Now: func() time.Time { return now }})
+	for range 10 {
+		self.send("GET", "/roles", nil, 200)
+	}
+	self.send("GET", "/roles", nil, 429)
+	self.send("GET", "/clients", nil, 200)
 	if _, err := auth0sim.New(auth0sim.Options{RateLimit: "many"}); err == nil {
 		t.Error("an unknown plan was taken")
 	}
