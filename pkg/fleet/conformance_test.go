@@ -108,7 +108,7 @@ func conformances(domain string) map[string]conformance {
 			fields: map[string][]any{
 				"code": {codeTwo, codeOne}, "runtime": {"node18", "node22"},
 				"dependencies": {object{"lodash": "4.17.21"}, object{"lodash": "4.17.20", "axios": "1.7.0"}, object{}},
-				"secrets":      {object{"A": "one"}, object{"A": "two", "B": "three"}, object{"B": "three"}},
+				"secrets":      {object{"A": canary + "one"}, object{"A": canary + "two", "B": canary + "three"}, object{"B": canary + "three"}},
 				"bind":         {object{}, object{"position": "first"}, object{"position": "last"}, object{"before": "other"}, object{"after": "other"}, nil},
 				"deploy":       {false, true},
 			},

@@ -65,7 +65,7 @@ func newCrowd(t testing.TB, waves []int) *crowd {
 	text := crowdDocs
 	for i, wave := range waves {
 		name := fmt.Sprintf("t%03d", i)
-		sim := auth0sim.Start(t, auth0sim.Options{Token: "bench-token", Random: int64(i)})
+		sim := auth0sim.Start(t, auth0sim.Options{Token: benchToken, Random: int64(i)})
 		c.names = append(c.names, name)
 		c.sims[name], c.start[name] = sim, canonical(t, sim)
 		text += fmt.Sprintf("---\napiVersion: ecplan/v1\nkind: Tenant\nmetadata: {name: %s, labels: {wave: w%d}}\nspec: {domain: '%s', insecure: true, timeout: %s, auth: {token: '${env.T}'}}\n", name, wave, sim.Domain(), patient)
@@ -91,7 +91,7 @@ func (c *crowd) open() []*fleet.Target {
 	if ds.Errors() > 0 {
 		c.t.Fatal(ds)
 	}
-	env := func(string) (string, bool) { return "bench-token", true }
+	env := func(string) (string, bool) { return benchToken, true }
 	ts, ds := fleet.OpenAll(set, c.names, manifest.Inputs{Env: env, Now: time.Now()}, c.store, tenant.Config{})
 	if ds.Errors() > 0 {
 		c.t.Fatal(ds)

@@ -259,7 +259,7 @@ func request(base, method, path, body string) error {
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Authorization", "Bearer bench-token")
+	r.Header.Set("Authorization", "Bearer "+benchToken)
 	r.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {

@@ -29,7 +29,7 @@ func TestDiagnose(t *testing.T) {
 	var clock atomic.Int64
 	clock.Store(time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC).Unix())
 	now := func() time.Time { return time.Unix(clock.Load(), 0) }
-	b := &bench{t: t, sim: auth0sim.Start(t, auth0sim.Options{Token: "bench-token", Seed: seed, Now: now}), dir: t.TempDir()}
+	b := &bench{t: t, sim: auth0sim.Start(t, auth0sim.Options{Token: benchToken, Seed: seed, Now: now}), dir: t.TempDir()}
 	for _, f := range []string{"express.yaml", "tenants.yaml"} {
 		data, err := examples.Express.ReadFile("express/" + f)
 		if err != nil {
@@ -64,12 +64,12 @@ func TestDiagnose(t *testing.T) {
 		t.Errorf("before Okta came: %v", got)
 	}
 	var id, grant string
-	for _, c := range send(t, b, "bench-token", "GET", "clients?include_totals=true", "", 200)["clients"].([]any) {
+	for _, c := range send(t, b, benchToken, "GET", "clients?include_totals=true", "", 200)["clients"].([]any) {
 		if meta, _ := c.(object)["client_metadata"].(object); meta["express_configure_sp_client_id"] != nil {
 			id = c.(object)["client_id"].(string)
 		}
 	}
-	for _, g := range send(t, b, "bench-token", "GET", "client-grants?include_totals=true&client_id="+id, "", 200)["client_grants"].([]any) {
+	for _, g := range send(t, b, benchToken, "GET", "client-grants?include_totals=true&client_id="+id, "", 200)["client_grants"].([]any) {
 		grant = g.(object)["id"].(string)
 	}
 	okta := oktaClient{t: t, b: b, now: now, id: id, key: key, n: new(atomic.Int64)}
@@ -99,15 +99,15 @@ func TestDiagnose(t *testing.T) {
 		{"a scope that is not granted", func() { okta.ask(nil, okta.audience(), "read:connections delete:connections") },
 			[]string{"✗ 1 Okta asked for a scope that the OIN client's grant does not have | Client has not been granted scopes: delete:connections"}},
 		{"a grant that lost a scope", func() {
-			send(t, b, "bench-token", "PATCH", "client-grants/"+grant, `{"scope":["read:connections","update:connections","read:connections_options","update:connections_options","read:organization_connections","create:organization_connections","update:organization_connections"]}`, 200)
+			send(t, b, benchToken, "PATCH", "client-grants/"+grant, `{"scope":["read:connections","update:connections","read:connections_options","update:connections_options","read:organization_connections","create:organization_connections","update:organization_connections"]}`, 200)
 			send(t, b, okta.token(nil), "POST", "connections", `{"name":"okta-globex","strategy":"okta","options":{"domain":"globex.okta.com"}}`, 403)
 		}, []string{"✗ 1 Okta signed in for the Management API with a token that lacks create:connections; calls that need it are refused, and Auth0 logs no refused call | Client Credentials for Access Token"}},
 		{"no grant", func() {
-			send(t, b, "bench-token", "DELETE", "client-grants/"+grant, "", 204)
+			send(t, b, benchToken, "DELETE", "client-grants/"+grant, "", 204)
 			okta.token(nil)
 		}, []string{"✗ 1 The OIN client has no grant on the Management API | Client \"ID\" is not authorized to access resource server \"API\". You need to create a \"client-grant\" associated to this API."}},
 		{"no client_credentials", func() {
-			send(t, b, "bench-token", "PATCH", "clients/"+okta.id, `{"grant_types":["authorization_code"]}`, 200)
+			send(t, b, benchToken, "PATCH", "clients/"+okta.id, `{"grant_types":["authorization_code"]}`, 200)
 			okta.token(nil)
 		}, []string{"✗ 1 The OIN client may not use client_credentials | Grant type 'client_credentials' not allowed for the client."}},
 		{"logins", func() {

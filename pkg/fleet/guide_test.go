@@ -18,11 +18,14 @@ import (
 	"github.com/ecplan/ecplan/pkg/tenant"
 )
 
+// tortureChecks is how often a property is tried in the torture, but for TestMisery.
+const tortureChecks = "2000"
+
 // TestMain keeps the properties to a sample, unless all of it is asked for.
 func TestMain(m *testing.M) {
 	checks := "25"
-	if os.Getenv("ECPLAN_TORTURE") != "" {
-		checks = "2000"
+	if wholeTorture {
+		checks = tortureChecks
 	}
 	if err := flag.Set("rapid.checks", checks); err != nil {
 		panic(err)
@@ -40,13 +43,22 @@ type bench struct {
 
 func newBench(t testing.TB, seed []byte) *bench {
 	t.Helper()
-	return &bench{t: t, sim: auth0sim.Start(t, auth0sim.Options{Token: "bench-token", Seed: seed}), dir: t.TempDir()}
+	return released(&bench{t: t, sim: auth0sim.Start(t, auth0sim.Options{Token: benchToken, Seed: seed}), dir: t.TempDir()})
+}
+
+// benchToken is the token of most tenants in tests.
+const benchToken = canary + "bench-token"
+
+// released looks, when the test is over, for secrets in what its runs left.
+func released(b *bench) *bench {
+	b.t.Cleanup(func() { noSecretOnDisk(b.t, filepath.Join(b.dir, ".ecplan"), 0) })
+	return b
 }
 
 // newBenchWith is a bench whose tenant knows a client of ecplan's instead of a token.
 func newBenchWith(t testing.TB, seed []byte, id, secret string) *bench {
 	t.Helper()
-	return &bench{t: t, sim: auth0sim.Start(t, auth0sim.Options{ClientID: id, ClientSecret: secret, Seed: seed}), dir: t.TempDir(), env: map[string]string{"ID": id, "SECRET": secret}}
+	return released(&bench{t: t, sim: auth0sim.Start(t, auth0sim.Options{ClientID: id, ClientSecret: secret, Seed: seed}), dir: t.TempDir(), env: map[string]string{"ID": id, "SECRET": secret}})
 }
 
 func (b *bench) folder(name string) {
@@ -87,7 +99,7 @@ func (b *bench) target() *fleet.Target {
 		if v, ok := b.env[name]; ok {
 			return v, true
 		}
-		return "bench-token", true
+		return benchToken, true
 	}
 	target, ds := fleet.Open(set, "local", manifest.Inputs{Env: env, Now: time.Now()}, store, tenant.Config{})
 	if ds.Errors() > 0 {

@@ -130,7 +130,7 @@ func drawSeed(t *rapid.T) object {
 	for _, a := range some(t, "seed actions", append([]string{"foreign"}, poolActions...)) {
 		act := drawAction(t, a)
 		act["supported_triggers"] = []any{object{"id": "post-login", "version": "v3"}}
-		maybe(t, act, "secrets", []any{object{"name": "A", "value": "seeded"}})
+		maybe(t, act, "secrets", []any{object{"name": "A", "value": canary + "seeded"}})
 		if rapid.Bool().Draw(t, "deployed") {
 			act["deployed"] = true
 			if rapid.Bool().Draw(t, "bound") {
@@ -208,7 +208,7 @@ func drawManifest(t *rapid.T, domain string) []object {
 	for _, a := range some(t, "actions", poolActions) {
 		spec := drawAction(t, a)
 		spec["trigger"] = "post-login"
-		maybe(t, spec, "secrets", object{"A": "one"}, object{"A": "one", "B": "two"})
+		maybe(t, spec, "secrets", object{"A": canary + "one"}, object{"A": canary + "one", "B": canary + "two"})
 		maybe(t, spec, "dependencies", object{"lodash": "4.17.21"}, object{})
 		maybe(t, spec, "bind", object{}, object{"position": "first"}, object{"position": "last"})
 		if rapid.Bool().Draw(t, "whole flow") && spec["bind"] != nil {

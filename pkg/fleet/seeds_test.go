@@ -252,12 +252,12 @@ func (m misery) rollback(w *world, run string, p planner.TenantPlan, start objec
 func TestMisery(t *testing.T) {
 	shares := 1
 	if checks := flag.Lookup("rapid.checks"); wholeTorture {
-		shares = 4 // side by side: most of the time goes by waiting for the disk
-		if checks.Value.String() == checks.DefValue {
+		shares = 4                                  // side by side: most of the time goes by waiting for the disk
+		if checks.Value.String() == tortureChecks { // and no other number was asked for
 			if err := checks.Value.Set(fmt.Sprint(10_000 / shares)); err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { _ = checks.Value.Set(checks.DefValue) }) // it was that before
+			t.Cleanup(func() { _ = checks.Value.Set(tortureChecks) })
 		}
 	}
 	var seeds atomic.Int64

@@ -70,6 +70,7 @@ func newWorld(t testing.TB, seed []byte, docs []object) *world {
 		t.Fatal(err)
 	}
 	w := &world{bench: newBench(t, seed), store: &mortal{Store: dir}}
+	t.Cleanup(func() { noSecretOnDisk(t, dir.Where(), 0) })
 	w.manifest(docs)
 	return w
 }
@@ -81,7 +82,7 @@ func (w *world) open() *fleet.Target {
 	if ds.Errors() > 0 {
 		w.t.Fatal(ds)
 	}
-	env := func(string) (string, bool) { return "bench-token", true }
+	env := func(string) (string, bool) { return benchToken, true }
 	target, ds := fleet.Open(set, "local", manifest.Inputs{Env: env, Now: time.Now()}, w.store, tenant.Config{})
 	if ds.Errors() > 0 {
 		w.t.Fatal(ds)
