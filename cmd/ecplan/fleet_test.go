@@ -248,3 +248,49 @@ func TestInterruptedFleet(t *testing.T) {
 		t.Errorf("something is left to do: exit %d\n%s", code, out)
 	}
 }
+
+// TestRollbackOfARollout: one command takes back what apply did on all tenants, on those
+// that are named, and not what it may not without --force.
+func TestRollbackOfARollout(t *testing.T) {
+	f := newFlock(t, 3)
+	before := map[string]map[string]any{}
+	for _, name := range f.names {
+		before[name] = f.holds(name)
+	}
+	if code, _, errs := f.ecplan("apply", "--all", "--yes"); code != exitDone {
+		t.Fatalf("apply: exit %d\n%s", code, errs)
+	}
+	rollouts, err := filepath.Glob(filepath.Join(f.dir, "the store", "rollouts", "*.plan.json"))
+	if err != nil || len(rollouts) != 1 {
+		t.Fatalf("rollouts %v, %v", rollouts, err)
+	}
+	name := strings.TrimSuffix(filepath.Base(rollouts[0]), ".plan.json")
+	asBefore := func(want int) {
+		t.Helper()
+		n := 0
+		for _, tenant := range f.names {
+			if cmp.Equal(before[tenant], f.holds(tenant)) {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%d tenants are as before, want %d", n, want)
+		}
+	}
+	if code, out, _ := f.ecplan("rollback", name, "--yes"); code != exitError || !strings.Contains(out, "client-id-lost") {
+		t.Errorf("without --force: exit %d\n%s", code, out)
+	}
+	asBefore(0)
+	if code, out, errs := f.ecplan("rollback", name, "--yes", "--force", "--tenant", "t001"); code != exitDone {
+		t.Errorf("one of them: exit %d\n%s\n%s", code, out, errs)
+	}
+	asBefore(1)
+	if code, out, errs := f.ecplan("rollback", name, "--yes", "--force"); code != exitDone || !strings.Contains(out, "2 done; 1 nothing to do") {
+		t.Errorf("all: exit %d\n%s\n%s", code, out, errs)
+	}
+	asBefore(3)
+	if code, _, errs := f.ecplan("resume", "--yes"); code != exitDone || !strings.Contains(errs, "there is nothing to finish") {
+		t.Errorf("resume: exit %d\n%s", code, errs)
+	}
+	asBefore(3)
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/ecplan/ecplan/pkg/executor"
 	"github.com/ecplan/ecplan/pkg/fleet"
 	"github.com/ecplan/ecplan/pkg/journal"
+	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/pkg/report"
 )
 
@@ -34,7 +35,7 @@ func onFailureFlag() cli.Flag {
 func rollbackCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "rollback",
-		Usage:     "take a run back, by default the tenant's last one",
+		Usage:     "take a run back, by default the tenant's last one, or a rollout on all its tenants",
 		ArgsUsage: "[RUN]",
 		Flags: append(runFlags(),
 			&cli.BoolFlag{Name: "force", Usage: "take back also what somebody changed since, and delete what others may use"},
@@ -48,6 +49,9 @@ func rollback(c *cli.Context) error {
 	s := streams(c)
 	if c.NArg() > 0 && c.String("back-to") != "" {
 		return fmt.Errorf("rollback takes back one RUN, or all --back-to one; not both")
+	}
+	if journal.IsRollout(c.Args().First()) {
+		return rollbackRollout(c, c.Args().First())
 	}
 	t, logs, err := pastTarget(c)
 	if err != nil {
@@ -140,6 +144,36 @@ func rollbackOne(c *cli.Context, t *fleet.Target, run string, by journal.Who) er
 		code = exitChanged
 	}
 	return reported(c, "rollback", began, tr, code)
+}
+
+// rollbackRollout takes back what a rollout did on its tenants, or on those of them that the
+// command line names, side by side.
+func rollbackRollout(c *cli.Context, name string) error {
+	s := streams(c)
+	r, err := openRollout(c, name)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	o := fleet.PlanOptions{Force: c.Bool("force"), SideBySide: c.Int("side-by-side"), Refused: r.refused, Progress: r.tell.Progress}
+	past := pastOptions(c, r.by)
+	past.Settled = settled(r.tell.lines)
+	parts, p := fleet.BackAll(c.Context, r.ts, r.record.Name, version, past, o)
+	r.tell.quiet()
+	fmt.Fprintf(s.Err, "Taking back the rollout %s:\n", r.record.Name)
+	shown := look(c, s.Err)
+	shown.Format = report.Text
+	if err := report.Plan(s.Err, p, shown); err != nil {
+		return err
+	}
+	if steps(p) > 0 && !c.Bool("yes") {
+		if err := confirm(c, "Take this back?"); err != nil {
+			return err
+		}
+	}
+	ro := fleet.RolloutOptions{MaxFailures: -1, Rollback: manifest.RollbackNothing, Waves: fleet.OneWave(infos(r.ts))}
+	underWay(c, &ro, r.by, r.tell)
+	return carryOut(c, r.set, parts, journal.Rollout{}, ro, r.tell)
 }
 
 // remains says what a rollback leaves on the tenant.

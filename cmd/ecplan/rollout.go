@@ -21,10 +21,7 @@ import (
 // that --rollout names, of the only one that is declared, or all side by side.
 func rolloutOptions(c *cli.Context, set *manifest.Set, ts []*fleet.Target, o fleet.PlanOptions, by journal.Who, tell *teller) (fleet.RolloutOptions, error) {
 	ro := fleet.RolloutOptions{MaxFailures: -1, Rollback: manifest.RollbackTenant}
-	var tenants []manifest.TenantInfo
-	for _, t := range ts {
-		tenants = append(tenants, manifest.TenantInfo{Name: t.Tenant.Name, Labels: t.Tenant.Labels})
-	}
+	tenants := infos(ts)
 	r, err := rolloutNamed(set, c.String("rollout"))
 	switch {
 	case err != nil:
@@ -43,6 +40,15 @@ func rolloutOptions(c *cli.Context, set *manifest.Set, ts []*fleet.Target, o fle
 	ro.Plan = o
 	underWay(c, &ro, by, tell)
 	return ro, nil
+}
+
+// infos are the targets' names and labels.
+func infos(ts []*fleet.Target) []manifest.TenantInfo {
+	out := make([]manifest.TenantInfo, len(ts))
+	for i, t := range ts {
+		out[i] = manifest.TenantInfo{Name: t.Tenant.Name, Labels: t.Tenant.Labels}
+	}
+	return out
 }
 
 // underWay sets the options that do not depend on what is rolled out.
@@ -214,10 +220,10 @@ func tenantRun(res *fleet.Result, waves bool) (report.TenantRun, int) {
 	switch res.State {
 	case fleet.StateDone:
 		tr.Outcome = report.Done
-		return tr, exitDone
+		return tr, leaves(&tr, res)
 	case fleet.StateNothing:
 		tr.Outcome = report.Nothing
-		return tr, exitDone
+		return tr, leaves(&tr, res)
 	case fleet.StateRefused:
 		tr.Outcome = report.Refused
 		return tr, exitError
@@ -232,6 +238,19 @@ func tenantRun(res *fleet.Result, waves bool) (report.TenantRun, int) {
 	tr.Outcome = report.Failed
 	stillThere(&tr, res)
 	return tr, exitChanged
+}
+
+// leaves says of a tenant on which a run was taken back what could not be, and returns the
+// exit code.
+func leaves(tr *report.TenantRun, res *fleet.Result) int {
+	if res.Takes == nil {
+		return exitDone
+	}
+	tr.Remains = remains(res.Takes)
+	if len(res.Takes.Left) > 0 {
+		return exitChanged
+	}
+	return exitDone
 }
 
 // stillThere says of a tenant that could not be taken back why, and what remains.
@@ -255,65 +274,88 @@ func leadOn(c *cli.Context, set *manifest.Set, res *fleet.Result, alone bool) []
 		return nil
 	case res.BackErr == nil && res.Back != nil && !res.BackOutcome.OK() && res.BackOutcome.Run != "":
 		return []string{again(c, set, "resume", res.BackOutcome.Run)}
+	case res.RollsBack != "":
+		return []string{again(c, set, "resume", res.Outcome.Run)}
 	case res.Back == nil && alone:
 		return []string{again(c, set, "resume", res.Outcome.Run), again(c, set, "rollback", res.Outcome.Run)}
 	}
 	return nil
 }
 
+// pastRollout is a rollout on record that a command takes up again, with those of its
+// tenants that the command line names, locked.
+type pastRollout struct {
+	set     *manifest.Set
+	record  journal.Rollout
+	plan    *planner.Plan
+	options fleet.RolloutOptions
+	ts      []*fleet.Target
+	tell    *teller
+	by      journal.Who
+	refused fleet.Errs
+	unlock  func()
+}
+
+func (r *pastRollout) close() { r.tell.quiet(); r.unlock() }
+
+func openRollout(c *cli.Context, name string) (*pastRollout, error) {
+	store, err := journal.OpenDir(c.String("store"))
+	if err != nil {
+		return nil, err
+	}
+	r := &pastRollout{by: who(streams(c))}
+	if r.record, r.plan, r.options, err = fleet.Recorded(store, name); err != nil {
+		return nil, err
+	}
+	set, in, err := load(c)
+	if err != nil {
+		return nil, err
+	}
+	r.set = set
+	names, err := addressed(c, set, r.plan)
+	if err != nil {
+		return nil, err
+	}
+	if !saysWhich(c) && len(names) < len(r.plan.Tenants) {
+		return nil, fmt.Errorf("the rollout %s is on %d tenants, and the manifests declare only %d of them", r.record.Name, len(r.plan.Tenants), len(names))
+	}
+	r.tell = newTeller(c, len(names))
+	if r.ts, err = openTargets(c, set, in, names, r.tell.Progress); err != nil {
+		return nil, err
+	}
+	r.unlock, r.refused = fleet.LockAll(r.ts, r.by, c.Command.Name, time.Now())
+	fleet.Narrow(r.plan, &r.options, r.ts)
+	return r, nil
+}
+
 // resumeRollout takes up a rollout again, on those of its tenants that the command line
 // names: all that is not done.
 func resumeRollout(c *cli.Context, name string) error {
 	s := streams(c)
-	store, err := journal.OpenDir(c.String("store"))
+	r, err := openRollout(c, name)
 	if err != nil {
 		return err
 	}
-	record, p, ro, err := fleet.Recorded(store, name)
-	if err != nil {
-		return err
-	}
-	set, in, err := load(c)
-	if err != nil {
-		return err
-	}
-	names, err := addressed(c, set, p)
-	if err != nil {
-		return err
-	}
-	if !saysWhich(c) && len(names) < len(p.Tenants) {
-		return fmt.Errorf("the rollout %s is on %d tenants, and the manifests declare only %d of them", record.Name, len(p.Tenants), len(names))
-	}
-	tell := newTeller(c, len(names))
-	defer tell.quiet()
-	ts, err := openTargets(c, set, in, names, tell.Progress)
-	if err != nil {
-		return err
-	}
-	by := who(s)
-	unlock, refused := fleet.LockAll(ts, by, c.Command.Name, time.Now())
-	defer unlock()
-	fleet.Narrow(p, &ro, ts)
-	parts := fleet.PastParts(ts, record, p, refused)
+	defer r.close()
+	parts := fleet.PastParts(r.ts, r.record, r.plan, r.refused)
 	left := fleet.Left(parts)
 	if len(left) == 0 {
-		fmt.Fprintf(s.Err, "The rollout %s is done on all of these tenants (%d); there is nothing to finish.\n", record.Name, len(parts))
+		fmt.Fprintf(s.Err, "The rollout %s is done on all of these tenants (%d); there is nothing to finish.\n", r.record.Name, len(parts))
 		return nil
 	}
-	fmt.Fprintf(s.Err, "The rollout %s has %d of %d tenants left: %s.\n", record.Name, len(left), len(parts), some(left))
+	fmt.Fprintf(s.Err, "The rollout %s has %d of %d tenants left: %s.\n", r.record.Name, len(left), len(parts), some(left))
+	ro := r.options
 	showWaves(s.Err, ro.Waves)
 	if !c.Bool("yes") {
 		if err := confirm(c, "Finish it?"); err != nil {
 			return err
 		}
 	}
-	policy, err := fleet.LoadPolicies(c.String("policy"), c.StringSlice("file"))
-	if err != nil {
+	if ro.Plan.Policies, err = fleet.LoadPolicies(c.String("policy"), c.StringSlice("file")); err != nil {
 		return err
 	}
-	ro.Plan.Policies = policy
-	underWay(c, &ro, by, tell)
-	return carryOut(c, set, parts, record, ro, tell)
+	underWay(c, &ro, r.by, r.tell)
+	return carryOut(c, r.set, parts, r.record, ro, r.tell)
 }
 
 // rolloutToResume says which rollout a resume without a run's name is about: the newest,

@@ -13,7 +13,11 @@ import (
 )
 
 // Past are the runs that a rollout began on one tenant, oldest first.
-type Past struct{ Runs []*journal.Log }
+type Past struct {
+	Runs []*journal.Log
+	// GivenUp says that the last of them was taken back since, by hand: it is not begun again.
+	GivenUp bool
+}
 
 func (p Past) begun() bool { return len(p.Runs) > 0 }
 
@@ -23,7 +27,16 @@ func (t *Target) PastOf(rollout string) (Past, error) {
 	if err != nil {
 		return Past{}, err
 	}
-	return Past{Runs: slices.DeleteFunc(logs, func(l *journal.Log) bool { return l.Header.Rollout != rollout })}, nil
+	var p Past
+	for _, l := range logs {
+		switch h := l.Header; {
+		case h.Rollout == rollout:
+			p.Runs, p.GivenUp = append(p.Runs, l), false
+		case p.begun() && h.RollsBack == p.Runs[len(p.Runs)-1].Header.Run:
+			p.GivenUp = l.Outcome() == journal.OutcomeDone
+		}
+	}
+	return p, nil
 }
 
 // PastParts makes the parts of a rollout that is taken up again, from its record.
@@ -44,6 +57,8 @@ func (r *rollout) goOn(p *Part, res *Result) {
 	last := p.Past.Runs[len(p.Past.Runs)-1]
 	run := last.Header.Run
 	switch {
+	case p.Past.GivenUp:
+		res.State = StateNothing
 	case last.Header.RollsBack != "":
 		if last.Outcome() != journal.OutcomeDone || len(last.Unsettled()) > 0 {
 			_, out, err := p.Target.Resume(r.ctx, run, r.Past, r.applyOptions(p, false))
@@ -159,13 +174,13 @@ func Narrow(p *planner.Plan, o *RolloutOptions, ts []*Target) {
 	o.Waves = waves
 }
 
-// Left names the tenants whose part is not done.
+// Left names the tenants whose part is not done, nor given up.
 func Left(parts []Part) []string {
 	var out []string
 	for _, p := range parts {
 		if p.Past.begun() {
 			last := p.Past.Runs[len(p.Past.Runs)-1]
-			if last.Header.RollsBack == "" && last.Outcome() == journal.OutcomeDone {
+			if p.Past.GivenUp || last.Header.RollsBack == "" && last.Outcome() == journal.OutcomeDone {
 				continue
 			}
 		} else if len(p.Plan.Steps) == 0 && p.Plan.Error == "" && p.Refused == nil {

@@ -38,6 +38,10 @@ type Part struct {
 	Refused error
 	// Past are the runs that the rollout began there before it was interrupted.
 	Past Past
+	// RollsBack names the run that the plan takes back, "" for any other plan; Back says
+	// what that leaves.
+	RollsBack string
+	Back      *executor.Rollback
 }
 
 // refused says why nothing can be done, nil if it can.
@@ -64,6 +68,10 @@ type Result struct {
 	BackErr     error
 	Began       time.Time
 	Took        time.Duration
+
+	// RollsBack and Takes are the part's RollsBack and Back.
+	RollsBack string
+	Takes     *executor.Rollback
 
 	// fresh says that its run was carried out now, and not before an interruption.
 	fresh bool
@@ -152,8 +160,8 @@ type rollout struct {
 func (r *rollout) begin(w Wave) []*Result {
 	out := make([]*Result, 0, len(w.Tenants))
 	for _, name := range w.Tenants {
-		p := r.parts[name].Plan
-		out = append(out, &Result{Tenant: name, Domain: p.Domain, Wave: w.Name, Plan: p, State: StateNotBegun})
+		p := r.parts[name]
+		out = append(out, &Result{Tenant: name, Domain: p.Plan.Domain, Wave: w.Name, Plan: p.Plan, State: StateNotBegun, RollsBack: p.RollsBack, Takes: p.Back})
 	}
 	return out
 }
@@ -271,7 +279,7 @@ func (r *rollout) planOptions() PlanOptions {
 
 func (r *rollout) applyOptions(p *Part, counts bool) ApplyOptions {
 	o := r.Apply
-	o.Progress = r.Progress.Steps(p.Plan.Tenant, counts)
+	o.Progress, o.RollsBack = r.Progress.Steps(p.Plan.Tenant, counts), p.RollsBack
 	return o
 }
 
@@ -298,24 +306,6 @@ func (r *rollout) judge(p *Part, res *Result, out executor.Outcome) {
 			r.back(p.Target, res, "it failed")
 		}
 	}
-}
-
-// back takes a tenant's run back and says how far it could.
-func (r *rollout) back(t *Target, res *Result, why string) {
-	r.Progress.back(res, why)
-	o, past := r.Apply, r.Past
-	o.Progress, past.Fresh = r.Progress.Steps(res.Tenant, false), res.fresh
-	res.Back, res.BackOutcome, res.BackErr = t.TakeBack(o.Hard, res.Outcome.Run, past, o)
-	if TakenBack(res.Back, res.BackOutcome, res.BackErr) {
-		res.State = StateRolledBack
-	} else {
-		res.State = StateFailed
-	}
-}
-
-// TakenBack reports whether what TakeBack returned means that the tenant is as before.
-func TakenBack(back *executor.Rollback, out executor.Outcome, err error) bool {
-	return err == nil && back != nil && (len(back.Plan.Steps) == 0 || out.OK()) && len(back.Left)+len(back.Lost) == 0
 }
 
 // between does what comes after a wave, unless it is the last or nothing comes after it.
@@ -374,32 +364,4 @@ func (r *rollout) verify(w Wave, wave []*Result) {
 func (r *rollout) ruled(res *Result) {
 	r.Progress.say(Event{Event: EventEnded, Tenant: res.Tenant, Wave: res.Wave, State: string(res.State), Text: res.Err.Error()},
 		func(t *Tally) { t.Done--; t.Failed++ })
-}
-
-// takeBack takes back what the rollout's rules say when too many tenants failed: the
-// newest wave first.
-func (r *rollout) takeBack(waves [][]*Result) {
-	switch r.Rollback {
-	case manifest.RollbackWave:
-		waves = waves[len(waves)-1:]
-	case manifest.RollbackAll:
-	default:
-		return
-	}
-	for _, wave := range slices.Backward(waves) {
-		var g errgroup.Group
-		g.SetLimit(cap(r.slots))
-		for _, res := range wave {
-			if res.State != StateDone || res.Outcome.Run == "" {
-				continue
-			}
-			g.Go(func() error {
-				res.Err = fmt.Errorf("it was done, and taken back because %w", r.stop)
-				r.back(r.parts[res.Tenant].Target, res, r.stop.Error())
-				r.ruled(res)
-				return nil
-			})
-		}
-		_ = g.Wait() // no function returns an error
-	}
 }
