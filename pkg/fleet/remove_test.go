@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -158,5 +160,99 @@ func TestProtectedIsNotDestroyed(t *testing.T) {
 	b.write("express.yaml", strings.Replace(string(manifests), "metadata:\n", "metadata:\n  prevent_destroy: true\n", 1))
 	if _, err := b.target().Plan(context.Background(), fleet.PlanOptions{Mode: planner.Destroy}); err == nil || !strings.Contains(err.Error(), "prevent_destroy") {
 		t.Errorf("a protected set-up would be destroyed: %v", err)
+	}
+}
+
+// noticed returns the notices of one id, and what refuses the plan.
+func noticed(p planner.TenantPlan, id string) (summary string, refused error) {
+	for _, n := range p.Notices {
+		if n.ID == id {
+			summary += n.Address + ": " + n.Summary
+		}
+	}
+	return summary, fleet.Refused(p, planner.Identity{})
+}
+
+// TestManyDeletionsNeedForce: one may go, and half of a kind; more is refused without --force.
+func TestManyDeletionsNeedForce(t *testing.T) {
+	const apis = 4
+	b := newBench(t, nil)
+	docs := func(n int) []object {
+		var out []object
+		for i := range n {
+			out = append(out, doc("ResourceServer", "api-"+strconv.Itoa(i), object{"identifier": "https://api-" + strconv.Itoa(i) + ".example"}))
+		}
+		return append(out, doc("Role", "r", object{"name": "r"}))
+	}
+	b.manifest(docs(apis))
+	b.apply()
+	for left, refused := range map[int]bool{apis - 1: false, apis / 2: false, apis/2 - 1: true, 0: true} {
+		b.manifest(docs(left))
+		p, err := b.target().Plan(context.Background(), fleet.PlanOptions{Mode: planner.Prune})
+		if err != nil {
+			t.Fatal(err)
+		}
+		summary, err := noticed(p, "many-deletions")
+		if (err != nil) != refused || refused && !strings.Contains(summary, "of the tenant's 4 objects of kind ResourceServer") {
+			t.Errorf("with %d of %d left: %q, %v", left, apis, summary, err)
+		}
+		forced, err := b.target().Plan(context.Background(), fleet.PlanOptions{Mode: planner.Prune, Force: true})
+		if err != nil || fleet.Refused(forced, planner.Identity{}) != nil {
+			t.Errorf("with %d of %d left, --force does not do: %v", left, apis, err)
+		}
+	}
+}
+
+// TestLastRoleStays: of an API that the manifests declare, whatever is forced; of another
+// one, unless it is forced.
+func TestLastRoleStays(t *testing.T) {
+	b := newBench(t, []byte(`{"resource_servers": [{"identifier": "https://old.example", "scopes": [{"value": "read:x"}]}]}`))
+	role := func(name, api string) object {
+		return doc("Role", name, object{"name": name, "permissions": []any{object{"resource_server_identifier": api, "permission_name": "read:x"}}})
+	}
+	api := doc("ResourceServer", "new", object{"identifier": "https://new.example", "scopes": []any{object{"value": "read:x"}}})
+	b.manifest([]object{api, role("new", "https://new.example"), role("newer", "https://new.example"), role("old", "https://old.example")})
+	b.apply()
+	prune := func(force bool, docs ...object) (planner.TenantPlan, error) {
+		b.manifest(docs)
+		return b.target().Plan(context.Background(), fleet.PlanOptions{Mode: planner.Prune, Force: force})
+	}
+	if _, err := prune(true, api, role("old", "https://old.example")); err == nil || !strings.Contains(err.Error(), "the last one declared that opens https://new.example") {
+		t.Errorf("the roles of a declared API go: %v", err)
+	}
+	if p, err := prune(false, api, role("newer", "https://new.example"), role("old", "https://old.example")); err != nil || fleet.Refused(p, planner.Identity{}) != nil {
+		t.Errorf("one of two roles can't go: %v", err)
+	}
+	if p, err := prune(true); err != nil || fleet.Refused(p, planner.Identity{}) != nil {
+		t.Errorf("role and API can't go together: %v", err)
+	}
+	p, err := prune(false, api, role("new", "https://new.example"), role("newer", "https://new.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if summary, refused := noticed(p, "last-admin-role"); refused == nil || !strings.Contains(summary, "Role/old: The role is the last one declared that opens https://old.example") {
+		t.Errorf("the role of an undeclared API goes unasked: %q", summary)
+	}
+}
+
+// TestOwnClientIsNeverDeleted: not even one that ecplan made itself.
+func TestOwnClientIsNeverDeleted(t *testing.T) {
+	b := newBench(t, nil)
+	robot := []object{
+		doc("Client", "robot", object{"name": "Robot", "app_type": "non_interactive", "grant_types": []any{"client_credentials"}}),
+		doc("ClientGrant", "robot", object{"client_id": "${Client/robot.client_id}", "audience": "https://" + b.sim.Domain() + "/api/v2/", "scope": []any{
+			"read:clients", "update:clients", "delete:clients", "read:client_grants", "delete:client_grants", "read:client_credentials",
+		}}),
+	}
+	b.manifest(robot)
+	b.apply()
+	client := b.find("clients", "name", "Robot")
+	b.env = map[string]string{"ID": client["client_id"].(string), "SECRET": client["client_secret"].(string)}
+	b.manifest(nil)
+	text := b.read("manifest.yaml")
+	b.write("manifest.yaml", regexp.MustCompile(`(?s)auth:.*`).ReplaceAllString(text, "auth: {client_id: \"${env.ID}\", client_secret: \"${env.SECRET}\"}\n"))
+	_, err := b.target().Plan(context.Background(), fleet.PlanOptions{Mode: planner.Prune, Force: true})
+	if err == nil || !strings.Contains(err.Error(), "this is the client that ecplan signs in as") {
+		t.Errorf("the plan says %v", err)
 	}
 }

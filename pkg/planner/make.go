@@ -80,7 +80,8 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 	}
 	p.Unchanged = unchanged(states, steps)
 	p.EqualSecrets = equalSecrets(states)
-	p.Notices = append(p.Notices, guardRemovals(states, steps, v)...)
+	guards, refused := guardRemovals(states, steps, v)
+	p.Notices, ds = append(p.Notices, guards...), append(ds, refused...)
 	p.Notices = append(p.Notices, scopeNotices(in, p.Steps)...)
 	if in.Notices != nil {
 		p.Notices = append(p.Notices, in.Notices(in.Resources, v)...)

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,9 +17,9 @@ func removal(s *state, in Input) ([]kind.Step, error) {
 	case !s.found.Exists:
 		return nil, nil
 	case s.desired.Meta.PreventDestroy:
-		return nil, fmt.Errorf("%s is protected by metadata.prevent_destroy and would be deleted. Take the protection away in the manifest first, if that is meant", s.desired.Address())
+		return nil, errors.New("it is protected by metadata.prevent_destroy and would be deleted. Take the protection away in the manifest first, if that is meant")
 	case in.Identity.ClientID != "" && s.found.ID == in.Identity.ClientID:
-		return nil, fmt.Errorf("%s is the client that ecplan signs in as (%s); it is never deleted", s.desired.Address(), s.found.ID)
+		return nil, fmt.Errorf("this is the client that ecplan signs in as (%s); it is never deleted. Sign in as another one first", s.found.ID)
 	}
 	return s.kind.Delete(s.desired, s.found)
 }
@@ -82,7 +83,7 @@ const MaxDeleteShare = 0.5
 
 // guardRemovals refuses plans that delete more than is plausible, and the role that
 // opens what stays.
-func guardRemovals(states []*state, steps []kind.Step, v *kind.View) []kind.Notice {
+func guardRemovals(states []*state, steps []kind.Step, v *kind.View) ([]kind.Notice, manifest.Diagnostics) {
 	gone := map[string][]string{}
 	for _, s := range steps {
 		if s.Removed() {
@@ -100,7 +101,8 @@ func guardRemovals(states []*state, steps []kind.Step, v *kind.View) []kind.Noti
 			})
 		}
 	}
-	return append(out, lastAdminRole(states, gone)...)
+	more, ds := lastAdminRole(states, gone)
+	return append(out, more...), ds
 }
 
 // population counts the tenant's objects of a kind as far as they were read whole;
@@ -117,8 +119,9 @@ func population(k string, v *kind.View) int {
 }
 
 // lastAdminRole refuses to delete a role while an API that its permissions open stays
-// and no other declared role opens it.
-func lastAdminRole(states []*state, gone map[string][]string) []kind.Notice {
+// and no other declared role opens it. Where the manifests declare that API, nothing
+// overrides it: what they describe could be used by nobody.
+func lastAdminRole(states []*state, gone map[string][]string) (notices []kind.Notice, ds manifest.Diagnostics) {
 	opens := map[string][]string{} // by API identifier: roles that stay
 	for _, s := range states {
 		if s.desired.Kind == "Role" && !slices.Contains(gone["Role"], s.desired.Address()) {
@@ -127,29 +130,34 @@ func lastAdminRole(states []*state, gone map[string][]string) []kind.Notice {
 			}
 		}
 	}
-	leaves := map[string]bool{} // APIs that go as well
+	leaves, declared := map[string]bool{}, map[string]bool{} // APIs by identifier
 	for _, s := range states {
-		if id, _ := s.found.Object["identifier"].(string); slices.Contains(gone["ResourceServer"], s.desired.Address()) {
-			leaves[id] = true
-		}
+		id, _ := s.found.Object["identifier"].(string)
+		leaves[id] = leaves[id] || slices.Contains(gone["ResourceServer"], s.desired.Address())
+		declared[id] = declared[id] || s.desired.Kind == "ResourceServer" && !s.desired.Removing
 	}
-	var out []kind.Notice
 	for _, s := range states {
 		if s.desired.Kind != "Role" || !slices.Contains(gone["Role"], s.desired.Address()) {
 			continue
 		}
 		for _, api := range apisOf(s.found.Spec) {
-			if len(opens[api]) == 0 && !leaves[api] {
-				out = append(out, kind.Notice{
-					ID: "last-admin-role", Address: s.desired.Address(), Level: kind.Refusal,
-					Summary: "The role is the last one declared that opens " + api + ", which stays",
-					Detail:  "Without it nobody could use the API any more. Delete the API as well, or declare another role for it first.",
-				})
-				break
+			if len(opens[api]) > 0 || leaves[api] {
+				continue
 			}
+			summary := "the role is the last one declared that opens " + api + ", which stays"
+			detail := "Without it nobody could use the API any more. Delete the API as well, or declare another role for it first."
+			if declared[api] {
+				ds = append(ds, diagnose(s.desired.Resource, errors.New(summary+"\n"+detail)))
+			} else {
+				notices = append(notices, kind.Notice{
+					ID: "last-admin-role", Address: s.desired.Address(), Level: kind.Refusal,
+					Summary: strings.ToUpper(summary[:1]) + summary[1:], Detail: detail,
+				})
+			}
+			break
 		}
 	}
-	return out
+	return notices, ds
 }
 
 func apisOf(spec map[string]any) []string {

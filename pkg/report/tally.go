@@ -105,6 +105,9 @@ func asDeclared(n int) string {
 }
 
 func tallyOf(t *planner.TenantPlan) tally {
+	if t.Error != "" {
+		return tally{} // there is no plan to speak of
+	}
 	n := tally{same: len(t.Unchanged)}
 	for _, group := range byAddress(t.Steps) {
 		switch actionOf(group) {
