@@ -170,7 +170,7 @@ func (o oktaClient) ask(claims map[string]any, audience, scope string) string {
 		"grant_type": {"client_credentials"}, "audience": {audience}, "scope": {scope},
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {proof},
 	}
-	answer, err := http.PostForm(o.b.sim.URL()+"/oauth/token", form) //nolint:noctx // a test
+	answer, err := http.PostForm(o.b.sim.URL()+"/oauth/token", form)
 	if err != nil {
 		o.t.Fatal(err)
 	}
