@@ -46,7 +46,9 @@ func TestFormerKeyGoesLast(t *testing.T) {
 	needed := map[string]bool{p.Steps[len(p.Steps)-1].ID: true}
 	for _, s := range slices.Backward(p.Steps) {
 		for _, id := range s.Needs {
-			needed[id] = needed[s.ID]
+			if needed[s.ID] {
+				needed[id] = true
+			}
 		}
 	}
 	if last := p.Steps[len(p.Steps)-1]; last.Action != kind.Delete || len(needed) != len(p.Steps) {

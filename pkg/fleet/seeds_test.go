@@ -16,6 +16,7 @@ import (
 
 	"github.com/ecplan/ecplan/pkg/executor"
 	"github.com/ecplan/ecplan/pkg/fleet"
+	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/pkg/planner"
 )
 
@@ -139,7 +140,15 @@ func (m misery) run(t testing.TB) error {
 	if err != nil {
 		return err
 	}
-	if _, _, out := calm.applyOnce(); !out.OK() {
+	before := canonical(t, calm.sim)
+	_, _, out, err := calm.try()
+	var refused manifest.Diagnostics
+	switch {
+	case errors.As(err, &refused) && m.How != "": // the last role of an API stays
+		return differ("after a refusal", canonical(t, calm.sim), before)
+	case err != nil:
+		return fmt.Errorf("undisturbed: %w", err)
+	case !out.OK():
 		return fmt.Errorf("undisturbed: %w", out.Error())
 	}
 	end := canonical(t, calm.sim)

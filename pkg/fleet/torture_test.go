@@ -62,7 +62,7 @@ func scenarios() []scenario {
 		{name: "update of every kind", first: tortureDocs(0), docs: tortureDocs(1), seed: seed},
 		{name: "key rotation", first: tortureDocs(0), docs: tortureDocs(2), seed: seed},
 		{name: "destroy", first: tortureDocs(0), docs: tortureDocs(0), seed: seed, mode: planner.Destroy},
-		{name: "prune", first: tortureDocs(0), docs: tortureDocs(0)[:1], seed: seed, mode: planner.Prune},
+		{name: "prune", first: tortureDocs(0), docs: tortureDocs(0)[5:], seed: seed, mode: planner.Prune},
 		{name: "set-up taken back", first: tortureDocs(0), docs: tortureDocs(0), seed: seed, reverse: true},
 	}, customerScenarios()...)
 }
