@@ -128,14 +128,14 @@ func (c *call) token(contentType string) answer {
 		return *fail
 	}
 	if !slices.Contains(strs(cl.o["grant_types"]), "client_credentials") {
-		return oauthError(http.StatusForbidden, "unauthorized_client", "Grant type 'client_credentials' not allowed for the client.") // UNCONFIRMED (facts §3.11)
+		return oauthError(http.StatusForbidden, "unauthorized_client", "Grant type 'client_credentials' not allowed for the client.") // alexkappa/terraform-provider-auth0 #466; its error by facts §3.11
 	}
 	audience := form["audience"]
 	if audience == "" {
 		audience = str(c.t.settings["default_audience"])
 	}
 	if audience == "" {
-		return oauthError(http.StatusForbidden, "access_denied", "No audience parameter was provided, and no default audience has been configured") // UNCONFIRMED
+		return oauthError(http.StatusForbidden, "access_denied", "No audience parameter was provided, and no default audience has been configured") // public reports of the error with this text; its status UNCONFIRMED
 	}
 	if audience == "http://"+c.t.domain+"/api/v2/" {
 		audience = c.t.managementAPI() // a client told to use plain http asks for this one
