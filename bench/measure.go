@@ -231,7 +231,11 @@ func (sim *simulator) measure(ctx context.Context, r *Row, limit, name string, a
 		if ctx.Err() != nil {
 			err = fmt.Errorf("given up after %v: %w", took.Round(time.Second), err)
 		}
-		return fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(args, " "), err, tail(output.String()))
+		words := []string{filepath.Base(name)}
+		for _, a := range args {
+			words = append(words, filepath.Base(a)) // where it lay is of no interest
+		}
+		return fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, tail(strings.TrimSpace(output.String())))
 	}
 	r.Seconds += took.Seconds()
 	r.CPU += (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
