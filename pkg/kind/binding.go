@@ -257,7 +257,7 @@ func bindStep(b bound, trigger string, from, to flow) Step {
 		s.Changes = []Change{{Path: trigger + " bindings", Op: "change", Before: anyList(from.names()), After: anyList(to.names())}}
 	}
 	if id := b.entry["id"]; from.renames(to, id) {
-		s.Changes = append(s.Changes, Change{Path: "display_name in " + trigger + " bindings", Op: "change", Before: from.display(id), After: to.display(id)})
+		s.Changes = append(s.Changes, Change{Path: shownName(trigger), Op: "change", Before: from.display(id), After: to.display(id)})
 	}
 	var others []string
 	for _, e := range to {

@@ -74,6 +74,9 @@ func (f flow) with(i int, field string, v any) flow {
 	return out
 }
 
+// shownName is the path of the name that a trigger's flow shows for an Action.
+func shownName(trigger string) string { return "display_name in " + trigger + " bindings" }
+
 // renames reports whether an Action that is bound in both flows is shown under another name.
 func (f flow) renames(g flow, id any) bool {
 	return f.index(id) >= 0 && g.index(id) >= 0 && f.display(id) != g.display(id)

@@ -291,6 +291,8 @@ func foundAction(s Step, o Observed, _ map[string]SecretRecord) (Finding, bool) 
 		f.State = AsBefore
 	case reflect.DeepEqual(now.list("id"), after.list("id")) && named(after), was != is && has == is:
 		f.State = AsAfter
+	case before.like(after):
+		f.Otherwise = []Aside{{Path: shownName(text(s.Key, "trigger")), Before: before.display(o.ID), After: after.display(o.ID), Now: now.display(o.ID)}}
 	default:
 		f.Otherwise = []Aside{{Path: text(s.Key, "trigger") + " bindings", Before: anyList(before.names()), After: anyList(after.names()), Now: anyList(now.names())}}
 	}

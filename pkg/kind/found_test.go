@@ -76,6 +76,10 @@ func TestCompareParts(t *testing.T) {
 	expiry := step("Client", "credential-cred-A-expiry", Update, m("kid", "A", "expires_at", "2026-01-01T00:00:00Z"), m("kid", "A", "expires_at", "2027-01-01T00:00:00Z"))
 	bind := step("Action", "binding", Bind, m("bindings", flowOf("other")), m("bindings", flowOf("other", "id-1")))
 	move := step("Action", "binding", Bind, m("bindings", flowOf("id-1", "other")), m("bindings", flowOf("other", "id-1")))
+	shown := func(name string) map[string]any {
+		return m("bindings", []any{m("id", "id-1", "name", "x", "display_name", name), m("id", "other", "name", "other", "display_name", "other")})
+	}
+	rename := step("Action", "binding", Bind, shown("One"), shown("Two"))
 	secret := step("Action", "", Update, m("secrets", m("S", "t0")), m("secrets", m("S", "value")))
 	deploy := step("Action", "deployment", Deploy, m("deployed_version", m("id", "v1")), m("all_changes_deployed", true))
 	grow := step("Role", "permissions", Update, m("permissions", []any{}), m("permissions", []any{m("resource_server_identifier", "r", "permission_name", "p")}))
@@ -104,6 +108,9 @@ func TestCompareParts(t *testing.T) {
 		"not moved":              {move, action(m("bindings", flowOf("id-1", "other"))), nil, AsBefore},
 		"moved":                  {move, action(m("bindings", flowOf("other", "id-1"))), nil, AsAfter},
 		"moved, others came":     {move, action(m("bindings", flowOf("new", "other", "id-1"))), nil, Neither},
+		"shown as before":        {rename, action(shown("One")), nil, AsBefore},
+		"shown as wanted":        {rename, action(shown("Two")), nil, AsAfter},
+		"shown as another wants": {rename, action(shown("Three")), nil, Neither},
 		"secret not set":         {secret, action(m("secrets", m("S", "t0"))), nil, AsBefore},
 		"secret set":             {secret, action(m("secrets", m("S", "t1"))), nil, AsAfter},
 		"secret set as recorded": {secret, action(m("secrets", m("S", "t1"))), map[string]SecretRecord{"secrets.S": {UpdatedAt: "t1"}}, AsAfter},
