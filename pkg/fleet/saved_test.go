@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -255,4 +256,82 @@ func TestNewcomersInTheFlow(t *testing.T) {
 	if got := told(); got != "" {
 		t.Errorf("after another run: %s", got)
 	}
+}
+
+// meddling is a field of an object of the guide's set-up that others change.
+type meddling struct {
+	path   func(b *bench) string
+	field  string
+	values []any
+	// used says that the manifest declares it, so that the plan was made from it. No
+	// value is then the declared one.
+	used bool
+}
+
+func meddlings() []meddling {
+	of := func(path, collection, key string, name any, id string) func(b *bench) string {
+		return func(b *bench) string { return path + b.find(collection, key, name)[id].(string) }
+	}
+	api := of("resource-servers/", "resource_servers", "identifier", "https://system.okta.com/actions/express-configure/v1", "id")
+	oin := of("clients/", "clients", "name", "Okta OIN Integration Client", "client_id")
+	app := of("clients/", "clients", "name", "Acme CRM", "client_id")
+	role := of("roles/", "roles", "name", "EXPRESS_CONFIGURE_ADMIN_ROLE", "id")
+	settings := func(*bench) string { return "tenants/settings" }
+	return []meddling{
+		{api, "token_lifetime", []any{60, 301, 86400}, true},
+		{api, "enforce_policies", []any{false}, true},
+		{api, "allow_offline_access", []any{true}, true},
+		{api, "name", []any{"Mine", "Okta Express Configure API "}, true},
+		{api, "scopes", []any{[]any{object{"value": "expressconfigure:sso", "description": "Mine"}}}, true},
+		{api, "signing_alg", []any{"PS256", "RS256"}, false},
+		{api, "token_dialect", []any{"access_token", "access_token_authz"}, false},
+		{oin, "description", []any{"Mine", ""}, true},
+		{oin, "callbacks", []any{[]any{}, []any{"https://elsewhere.example"}, []any{"https://system-admin.okta.com/admin/app/generic/oauth20redirect", "https://elsewhere.example"}}, true},
+		{oin, "grant_types", []any{[]any{"client_credentials"}, []any{"authorization_code", "client_credentials", "refresh_token"}}, true},
+		{oin, "organization_usage", []any{"allow"}, true},
+		{oin, "client_metadata", []any{object{"is_express_configure_app": "false"}}, true},
+		{oin, "client_metadata", []any{object{"team": "crm"}, object{"team": "identity"}}, false},
+		{oin, "logo_uri", []any{"https://a.example/l.png", "https://b.example/l.png"}, false},
+		{oin, "initiate_login_uri", []any{"https://a.example/login"}, false},
+		{app, "description", []any{"One", "Two"}, false},
+		{role, "description", []any{"Mine", "Administrator role for Express Configuration."}, true},
+		{settings, "flags", []any{object{"use_scope_descriptions_for_consent": false}}, true},
+		{settings, "flags", []any{object{"revoke_refresh_token_grant": true}, object{"revoke_refresh_token_grant": false}}, false},
+		{settings, "friendly_name", []any{"One", "Two"}, false},
+	}
+}
+
+// TestRandomDriftsMakeStale: a saved plan is refused if and only if others changed, in
+// whatever combination, something that it was made from; then each such field is named.
+func TestRandomDriftsMakeStale(t *testing.T) {
+	b := guide(t)
+	b.apply()
+	rapid.Check(t, func(rt *rapid.T) {
+		// Something is left to do, so that the plan is one to apply.
+		life := rapid.IntRange(1000, 80000).Draw(rt, "lifetime")
+		b.write("objects.yaml", fmt.Sprintf("apiVersion: ecplan/v1\nkind: ResourceServer\nmetadata: {name: other}\nspec: {identifier: https://other.example, token_lifetime: %d}\n", life))
+		saved := b.planAll()
+		var used []string
+		done := rapid.SliceOfNDistinct(rapid.SampledFrom(meddlings()), 0, 4, func(m meddling) string { return m.path(b) + m.field + fmt.Sprint(m.used) }).Draw(rt, "done")
+		for _, m := range done {
+			b.call("PATCH", m.path(b), object{m.field: rapid.SampledFrom(m.values).Draw(rt, m.field)})
+			if m.used {
+				used = append(used, m.field)
+			}
+		}
+		err := fleet.Fresh(saved, b.planAll())
+		var stale *fleet.Stale
+		if len(used) == 0 && err != nil {
+			rt.Fatalf("refused, though nothing that it uses has changed: %v", err)
+		}
+		if len(used) > 0 && !errors.As(err, &stale) {
+			rt.Fatalf("not refused, though %v changed: %v", used, err)
+		}
+		for _, f := range used {
+			if !strings.Contains(err.Error(), f) {
+				rt.Fatalf("the reason does not name %s: %v", f, err)
+			}
+		}
+		b.apply() // as declared again
+	})
 }
