@@ -66,7 +66,7 @@ func newFlock(t *testing.T, n int) *flock {
 	var tenants strings.Builder
 	for i := range n {
 		name := fmt.Sprintf("t%03d", i)
-		o := auth0sim.Options{Token: "story-token", Seed: seed, Random: int64(i)}
+		o := auth0sim.Options{Token: storyToken, Seed: seed, Random: int64(i)}
 		if i%10 == 4 {
 			trouble := troubles[i/10%len(troubles)]
 			f.ill[name] = trouble.name
@@ -110,7 +110,7 @@ func (f *flock) ecplan(args ...string) (code int, stdout, stderr string) {
 	cmd := &exec.Cmd{
 		Path: self, Dir: f.dir, Stdout: &out, Stderr: &errs,
 		Args: append(append([]string{"ecplan"}, args...), "-f", f.dir, "--store", filepath.Join(f.dir, "the store")),
-		Env:  append(os.Environ(), "ECPLAN_LOCAL_TOKEN=story-token"),
+		Env:  append(os.Environ(), "ECPLAN_LOCAL_TOKEN="+storyToken),
 	}
 	if err := cmd.Start(); err != nil {
 		f.t.Fatal(err)
@@ -137,7 +137,7 @@ func (f *flock) paste(line string) (output string, err error) {
 		f.t.Fatal(err)
 	}
 	cmd := exec.Command("sh", "-c", line)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "ECPLAN_LOCAL_TOKEN=story-token", "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "ECPLAN_LOCAL_TOKEN="+storyToken, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

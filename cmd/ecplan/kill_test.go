@@ -46,7 +46,7 @@ func newVictim(t *testing.T) *victim {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &victim{t: t, sim: auth0sim.Start(t, auth0sim.Options{Token: "story-token", Seed: seed}), dir: t.TempDir()}
+	v := &victim{t: t, sim: auth0sim.Start(t, auth0sim.Options{Token: storyToken, Seed: seed}), dir: t.TempDir()}
 	if err := demoFiles(v.dir, v.sim.Domain()); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func (v *victim) ecplan(args ...string) (code int, output string) {
 	cmd := &exec.Cmd{
 		Path: self, Dir: v.dir, Stdout: &out, Stderr: &out,
 		Args: append(append([]string{"ecplan"}, args...), "-f", v.dir, "--store", filepath.Join(v.dir, ".ecplan"), "--tenant", "local"),
-		Env:  append(os.Environ(), "ECPLAN_LOCAL_TOKEN=story-token"),
+		Env:  append(os.Environ(), "ECPLAN_LOCAL_TOKEN="+storyToken),
 	}
 	v.mu.Lock()
 	if err := cmd.Start(); err != nil {
@@ -99,6 +99,9 @@ func (v *victim) ecplan(args ...string) (code int, output string) {
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		v.t.Fatal(err)
+	}
+	if told := secretsIn(filepath.Join(v.dir, ".ecplan")); told != "" || strings.Contains(out.text.String(), canary) {
+		v.t.Errorf("a secret was told: %s\n%s", told, out.text.String())
 	}
 	return cmd.ProcessState.ExitCode(), out.text.String()
 }

@@ -23,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "write the expected output in testdata anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ecplan": main})
+	testscript.Main(m, map[string]func(){"ecplan": overheard})
 }
 
 // TestStories runs testdata/*.txtar: each is a story with its input and the expected
@@ -53,7 +53,13 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Values[storyKey{}] = &story{}
-			env.Setenv("ECPLAN_LOCAL_TOKEN", "story-token")
+			env.Setenv("ECPLAN_LOCAL_TOKEN", storyToken)
+			env.Setenv(toldFile, filepath.Join(env.WorkDir, "told"))
+			env.Defer(func() {
+				if told := secretsIn(env.WorkDir); told != "" {
+					env.T().Fatal(told)
+				}
+			})
 			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS(filepath.Join("..", "..", "examples")))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
