@@ -166,7 +166,8 @@ func guide(domain string) map[string]any {
 		"actions": []object{{
 			"name": action, "code": "./code.js", "runtime": "node22", "dependencies": []object{}, "deployed": true,
 			"secrets": []object{
-				{"name": "EXPRESS_CONFIGURE_API_IDENTIFIER", "value": api}, {"name": "TENANT_DOMAIN", "value": "https://" + domain},
+				{"name": "EXPRESS_CONFIGURE_API_IDENTIFIER", "value": api},
+				{"name": "TENANT_DOMAIN", "value": "https://" + domain},
 				{"name": "SERVICE_INIT_LOGIN_URL", "value": "https://x.example/login"},
 			},
 			"supported_triggers": []object{{"id": "post-login", "version": "v3"}},

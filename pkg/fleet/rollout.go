@@ -341,16 +341,9 @@ func (r *rollout) verify(w Wave, wave []*Result) {
 		}
 		g.Go(func() error {
 			p := r.parts[res.Tenant]
-			err := p.Target.AsDeclared(r.ctx, r.planOptions())
-			if err == nil || r.ctx.Err() != nil {
-				return nil
+			if err := p.Target.AsDeclared(r.ctx, r.planOptions()); err != nil && r.ctx.Err() == nil {
+				r.refuted(p, res, err)
 			}
-			res.State, res.Err = StateFailed, fmt.Errorf("all steps were done, and then the check failed: %w", err)
-			if r.Rollback != manifest.RollbackNothing {
-				r.back(p.Target, res, "the check failed")
-			}
-			r.failed(res)
-			r.ruled(res)
 			return nil
 		})
 	}
@@ -358,6 +351,16 @@ func (r *rollout) verify(w Wave, wave []*Result) {
 	if r.tooMany() {
 		r.stop = r.why(w)
 	}
+}
+
+// refuted takes in that a tenant which was done is not as declared.
+func (r *rollout) refuted(p *Part, res *Result, err error) {
+	res.State, res.Err = StateFailed, fmt.Errorf("all steps were done, and then the check failed: %w", err)
+	if r.Rollback != manifest.RollbackNothing {
+		r.back(p.Target, res, "the check failed")
+	}
+	r.failed(res)
+	r.ruled(res)
 }
 
 // ruled tells that a tenant which was done counts as failed after all.
