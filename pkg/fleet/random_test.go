@@ -214,6 +214,7 @@ func drawManifest(t *rapid.T, domain string) []object {
 		if rapid.Bool().Draw(t, "whole flow") && spec["bind"] != nil {
 			spec["exclusive"] = true
 		}
+		maybe(t, spec, "display_name", "Shown as "+a, a)
 		add("Action", a, object{"acknowledge": object{"secret-loss": "a test"}}, spec)
 	}
 	flags := object{}
