@@ -1,6 +1,7 @@
 package auth0sim_test
 
 import (
+	"io"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -10,9 +11,8 @@ import (
 	"github.com/ecplan/ecplan/internal/auth0sim"
 )
 
-// people is a tenant with users that the examples of Auth0's page on user search are about.
-func people(t testing.TB) *tenant {
-	return newTenant(t, auth0sim.Options{Seed: []byte(`{
+// people are users that the examples of Auth0's page on user search are about.
+var people = []byte(`{
 	"connections": [{"name": "staff", "strategy": "auth0"}],
 	"users": [
 	 {"user_id": "auth0|1", "email": "Jane@ExampleCo.com", "name": "Jane Smith", "nickname": "jane", "email_verified": true, "logins_count": 100,
@@ -23,13 +23,12 @@ func people(t testing.TB) *tenant {
 	 {"user_id": "auth0|3", "email": "ada@elsewhere.example", "name": "Ada (the first)", "created_at": "2018-01-01T00:00:00.000Z", "identities": [{"connection": "staff", "provider": "auth0", "user_id": "3"}]}
 	],
 	"organizations": [{"id": "org_aaaaaaaaaaaaaaaa", "name": "acme", "members": ["auth0|3"]}]
-	}`)})
-}
+	}`)
 
 // TestUserSearch holds the search to https://auth0.com/docs/manage-users/user-search/user-search-query-syntax
 // and the examples of auth0/docs articles/users/search/v3.
 func TestUserSearch(t *testing.T) {
-	s := people(t)
+	s := newTenant(t, auth0sim.Options{Seed: people})
 	for q, want := range map[string]string{
 		`name:"jane smith"`: "1", `name:jane`: "", `name:JANE*`: "1", `name:*smith`: "1", `name:*usa`: "2", `name:jane*smith`: "1", `name:*ane*`: "1", `name:j*`: "1 2",
 		`email:"john@exampleco.com"`: "2", `email:("john@exampleco.com" OR "jane@exampleco.com")`: "1 2", `email.domain:"exampleco.com"`: "2",
@@ -71,7 +70,7 @@ func TestUserSearch(t *testing.T) {
 }
 
 func TestSort(t *testing.T) {
-	s := people(t)
+	s := newTenant(t, auth0sim.Options{Seed: people})
 	for by, want := range map[string]string{"created_at:-1": "321", "created_at:1": "123", "logins_count:-1": "213", "name:1": "312"} {
 		got := ""
 		for _, u := range s.send("GET", "/users?fields=user_id&sort="+by, nil, 200).([]any) {
@@ -139,7 +138,10 @@ func FuzzQuery(f *testing.F) {
 	for _, q := range []string{`name:(a OR "b c") AND NOT x:[1 TO *}`, `_exists_:a.b -c +d*`, `\`, `a:"`, `((`, `[ TO ]`, `a:{2018-01 TO 2019-02-03T04:05:06Z]`, `*`, `:`, "\xff:\xfe*"} {
 		f.Add(q)
 	}
-	s := people(f)
+	s, err := auth0sim.New(auth0sim.Options{Token: token, Seed: people, Exchanges: io.Discard})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, q string) {
 		for _, path := range []string{"users", "logs"} {
 			r := httptest.NewRequest("GET", "/api/v2/"+path+"?q="+url.QueryEscape(q), nil)
