@@ -52,9 +52,9 @@ func initAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	_, withToken := s.Env("ECPLAN_TOKEN")
+	token, _ := s.Env("ECPLAN_TOKEN")
 	start := express.Start{
-		Tenant: c.String("tenant-name"), Domain: answers["domain"], App: answers["app"], LoginURL: answers["login-url"], WithToken: withToken,
+		Tenant: c.String("tenant-name"), Domain: answers["domain"], App: answers["app"], LoginURL: answers["login-url"], WithToken: token != "",
 	}
 	if name := c.String("app-name"); name != "" {
 		start.App, start.AppByName = name, true
