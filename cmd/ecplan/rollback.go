@@ -118,15 +118,27 @@ func rollbackOne(c *cli.Context, t *fleet.Target, run string, by journal.Who) er
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Err, "Taking back the run %s:\n", run)
-	if err := report.Plan(s.Err, single(back.Plan, t), look(c, s.Err)); err != nil {
-		return err
-	}
+	plan := single(back.Plan, t)
 	tr := report.TenantRun{Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Outcome: report.Nothing, Remains: remains(back)}
+	if len(back.Plan.Steps) == 0 && len(tr.Remains) == 0 {
+		tr.Remains = []string{"Of what the run " + run + " did nothing is there that could be taken back."}
+	} else {
+		fmt.Fprintf(s.Err, "Taking back the run %s:\n", run)
+		if err := report.Plan(s.Err, plan, look(c, s.Err)); err != nil {
+			return err
+		}
+	}
 	code := exitDone
 	if len(back.Plan.Steps) > 0 {
 		if !c.Bool("yes") {
 			if err := confirm(c, "Take this back?"); err != nil {
+				return err
+			}
+			now, err := t.PlanRollback(soft, run, c.Bool("force"), pastOptions(c, by)) // what was confirmed must still be so
+			if err != nil {
+				return err
+			}
+			if err := fleet.Fresh(plan, single(now.Plan, t)); err != nil {
 				return err
 			}
 		}
