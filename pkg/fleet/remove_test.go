@@ -47,6 +47,9 @@ func TestDestroyLeavesWhatWasThere(t *testing.T) {
 	before := b.state()
 	b.apply()
 	p := b.carryOut(fleet.PlanOptions{Mode: planner.Destroy, Force: true})
+	if summary, _ := noticed(p, "client-connections-enabled"); summary != "" {
+		t.Errorf("what is destroyed is told to lack something: %s", summary)
+	}
 	after := b.state()
 	for collection, field := range map[string]string{"clients": "name", "roles": "name", "resource_servers": "identifier", "actions": "name", "client_grants": "audience"} {
 		if got, want := named(after, collection, field), named(before, collection, field); strings.Join(got, "|") != strings.Join(want, "|") {

@@ -152,8 +152,15 @@ func TestTellsDriftFromTheManifest(t *testing.T) {
 					t.Errorf("%s is caused by %q: %s", s.ID, s.Cause, s.Reason)
 				}
 			}
-			if only := planner.DriftOnly(p); len(only.Steps) != len(p.Steps) {
+			only := planner.DriftOnly(p)
+			if len(only.Steps) != len(p.Steps) {
 				t.Errorf("a report of drift has %d of %d steps", len(only.Steps), len(p.Steps))
+			}
+			if summary, _ := noticed(p, "token-scopes-unknown"); summary == "" {
+				t.Error("the plan does not tell that scopes are not known")
+			}
+			if summary, _ := noticed(only, "token-scopes-unknown"); summary != "" {
+				t.Error("a report of drift tells what only apply needs to know")
 			}
 		})
 	}

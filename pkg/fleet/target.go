@@ -206,6 +206,9 @@ func (t *Target) input(ctx context.Context, mode string) (planner.Input, []*jour
 			t.destroy(&in)
 		}
 	}
+	if mode == planner.Destroy {
+		return in, runs, err // what the set-up lacks is of no interest any more
+	}
 	removed := in.Remove
 	in.Notices = func(rs []*manifest.Resource, v *kind.View) []kind.Notice {
 		return append(express.Notices(rs, v, removed), kind.Newcomers(rs, v, in.Last.Run, in.Last.Flows)...)

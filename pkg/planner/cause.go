@@ -124,12 +124,14 @@ func fieldsOf(s kind.Step) []string {
 }
 
 // DriftOnly leaves of a plan what the tenant changed by itself. It can be shown, and
-// must not be applied: steps may need others that are left out.
+// must not be applied: steps may need others that are left out. So nobody needs to know
+// whether the credentials would do.
 func DriftOnly(p TenantPlan) TenantPlan {
 	p.Mode = DriftReport
 	if p.Error == "" && p.Since == "" {
 		p.Error = "no run that brought this tenant to what is declared is on record, so drift can't be told from it. Apply once, and keep the store (--store) between runs"
 	}
 	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s kind.Step) bool { return s.Cause != kind.Drift && s.Cause != kind.Both })
+	p.Notices = slices.DeleteFunc(slices.Clone(p.Notices), func(n kind.Notice) bool { return n.ID == scopesMissing || n.ID == scopesUnknown })
 	return p
 }

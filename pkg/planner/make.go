@@ -196,6 +196,12 @@ func unchanged(states []*state, steps []kind.Step) []string {
 	return out
 }
 
+// The notices about what the credentials may do.
+const (
+	scopesMissing = "scopes-missing"
+	scopesUnknown = "token-scopes-unknown"
+)
+
 // scopeNotices compares the scopes that the steps need with those that the token has.
 func scopeNotices(in Input, steps []kind.Step) []kind.Notice {
 	if len(steps) == 0 {
@@ -203,7 +209,7 @@ func scopeNotices(in Input, steps []kind.Step) []kind.Notice {
 	}
 	if !in.Identity.Known {
 		return []kind.Notice{{
-			ID: "token-scopes-unknown", Level: kind.Info,
+			ID: scopesUnknown, Level: kind.Info,
 			Summary: "The scopes of the access token can't be read, so they are not checked beforehand",
 			Detail:  "The token is opaque. If a scope is missing, Auth0 refuses the request and the run is taken back.",
 		}}
@@ -213,7 +219,7 @@ func scopeNotices(in Input, steps []kind.Step) []kind.Notice {
 		return nil
 	}
 	return []kind.Notice{{
-		ID: "scopes-missing", Level: kind.Warn,
+		ID: scopesMissing, Level: kind.Warn,
 		Summary: "The credentials lack " + strings.Join(manifest.Keys(missing), ", "),
 		Detail:  scopeDetail(missing) + "Grant them to the client that ecplan signs in as; apply refuses to begin without them.",
 	}}
