@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,10 +35,10 @@ type victim struct {
 
 	mu    sync.Mutex
 	child *os.Process
-	// noticed is closed when the program says that it was interrupted.
-	noticed chan struct{}
-	at      int // the write at which the child is killed; 0 is never
-	seen    int
+	// said are closed when the program says their words.
+	said map[string]chan struct{}
+	at   int // the write at which the child is killed; 0 is never
+	seen int
 }
 
 func newVictim(t *testing.T) *victim {
@@ -83,7 +84,7 @@ func (v *victim) ecplan(args ...string) (code int, output string) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	out := heard{word: "nothing new is started", noticed: v.noticed}
+	out := heard{said: v.said}
 	cmd := &exec.Cmd{
 		Path: self, Dir: v.dir, Stdout: &out, Stderr: &out,
 		Args: append(append([]string{"ecplan"}, args...), "-f", v.dir, "--store", filepath.Join(v.dir, ".ecplan"), "--tenant", "local"),
@@ -106,18 +107,19 @@ func (v *victim) ecplan(args ...string) (code int, output string) {
 	return cmd.ProcessState.ExitCode(), out.text.String()
 }
 
-// heard is a program's output. It closes noticed when a word is in it.
+// heard is a program's output. It closes what waits for words that are in it.
 type heard struct {
-	text    bytes.Buffer // not embedded: its ReadFrom would go past Write
-	word    string
-	noticed chan struct{}
+	text bytes.Buffer // not embedded: its ReadFrom would go past Write
+	said map[string]chan struct{}
 }
 
 func (h *heard) Write(b []byte) (int, error) {
 	n, err := h.text.Write(b)
-	if h.noticed != nil && strings.Contains(h.text.String(), h.word) {
-		close(h.noticed)
-		h.noticed = nil
+	for words, said := range h.said {
+		if strings.Contains(h.text.String(), words) {
+			close(said)
+			delete(h.said, words)
+		}
 	}
 	return n, err
 }
@@ -318,31 +320,69 @@ func mended(start, now map[string][]string, said string) string {
 
 const oinClient, postLogin = "Okta OIN Integration Client", "express_configure_postlogin_action"
 
-// TestInterrupts: the first SIGINT lets what is in flight finish, and takes it back.
-func TestInterrupts(t *testing.T) {
-	v := newVictim(t)
-	start := v.holds()
-	v.noticed = make(chan struct{})
-	var once sync.Once
+// What the program says when it is interrupted, and once more.
+const once, twice = "nothing new is started", "stopped at once"
+
+// interrupt sends signals when the client is about to be created, each when the program
+// has noticed the one before. Then the request goes on, if it may.
+func (v *victim) interrupt(goesOn bool, signals ...os.Signal) {
+	said := []chan struct{}{make(chan struct{}), make(chan struct{})}
+	v.said = map[string]chan struct{}{once: said[0], twice: said[1]}
+	var only sync.Once
 	v.sim.SetHooks(func(r auth0sim.Request) bool {
+		ok := true
 		if r.Method == "POST" && strings.HasSuffix(r.Path, "/clients") {
-			once.Do(func() {
+			only.Do(func() {
 				v.mu.Lock()
 				defer v.mu.Unlock()
-				if err := v.child.Signal(os.Interrupt); err != nil {
-					t.Error(err)
-					return
+				for i, s := range signals {
+					if err := v.child.Signal(s); err != nil {
+						v.t.Error(err)
+						return
+					}
+					<-said[i]
 				}
-				<-v.noticed
+				ok = goesOn
 			})
 		}
-		return true
+		return ok
 	}, nil)
-	code, out := v.ecplan("apply", "--yes", "--settle", "0s")
-	if code != exitRolledBack {
+}
+
+// TestInterrupts: the first SIGINT or SIGTERM lets what is in flight finish, and takes it
+// back.
+func TestInterrupts(t *testing.T) {
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(s.String(), func(t *testing.T) {
+			v := newVictim(t)
+			start := v.holds()
+			v.interrupt(true, s)
+			code, out := v.ecplan("apply", "--yes", "--settle", "0s")
+			if code != exitRolledBack {
+				t.Fatalf("exit %d\n%s", code, out)
+			}
+			if diff := cmp.Diff(start, v.holds()); diff != "" {
+				t.Errorf("after the interrupt (- start, + now):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestInterruptedTwice: the second signal ends the run at once, and the journal is whole:
+// a resume knows what was under way and finishes it.
+func TestInterruptedTwice(t *testing.T) {
+	calm := newVictim(t)
+	calm.setUp()
+	v := newVictim(t)
+	v.interrupt(false, os.Interrupt, syscall.SIGTERM)
+	if code, out := v.ecplan("apply", "--yes", "--settle", "0s"); code != exitChanged || !strings.Contains(out, "? unknown create Client/acme-crm.okta-oin") {
 		t.Fatalf("exit %d\n%s", code, out)
 	}
-	if diff := cmp.Diff(start, v.holds()); diff != "" {
-		t.Errorf("after the interrupt (- start, + now):\n%s", diff)
+	v.sim.SetHooks(nil, nil)
+	if code, out := v.ecplan("resume", "--yes", "--settle", "0s"); code != exitDone || !strings.Contains(out, "had no effect") {
+		t.Fatalf("resume: exit %d\n%s", code, out)
+	}
+	if diff := cmp.Diff(calm.shape(), v.shape()); diff != "" {
+		t.Errorf("(- undisturbed, + now):\n%s", diff)
 	}
 }
