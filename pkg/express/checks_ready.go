@@ -58,12 +58,29 @@ func (v *verifier) readiness() {
 	v.suffix = ""
 }
 
+// loginFlow holds the application against what Okta's overview of Express Configuration
+// says: login flows called Prompt with Credentials are not supported, and with No Prompt
+// the application must name the organization itself. Whether the former is meant of the
+// application or of the OIN client is not clear (facts §1.1), so it is a warning at most.
+func (v *verifier) loginFlow(app App, object map[string]any) {
+	behaviour := text(object, "organization_require_behavior")
+	found := "organization_require_behavior: " + shown(object["organization_require_behavior"])
+	if behaviour == "" || behaviour == "no_prompt" {
+		found += "; the application must name the organization in its login requests"
+	}
+	v.ready("app.login-flow", "The application's login flow is one that Okta supports", app.App.Address(), behaviour != "post_login_prompt", found, "pre_login_prompt, or no_prompt",
+		"Okta's documentation says that applications whose login flow is Prompt with Credentials (post_login_prompt) are not supported. Try it with a test organization before a customer does.")
+}
+
 func (v *verifier) appReady(app App, st AppState) {
 	if object := v.State.Found(app.App).Object; object != nil {
 		usage := text(object, "organization_usage")
 		v.ready("app.organizations", "Users log in to the application through organizations", app.App.Address(), usage == "allow" || usage == "require",
 			"organization_usage: "+shown(object["organization_usage"]), "allow or require",
 			"Okta enables each customer's connection for an organization. Set organization_usage of the application to allow or require.")
+		if usage == "require" { // what it prompts for is heeded with "require" alone
+			v.loginFlow(app, object)
+		}
 		kind := text(object, "app_type")
 		v.ready("app.type", "The application is of a type that the OIN takes", app.App.Address(), kind == "regular_web" || kind == "spa",
 			"app_type: "+shown(object["app_type"]), "regular_web or spa", "Auth0 documents Express Configuration for regular web and single-page applications only.")

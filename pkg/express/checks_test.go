@@ -1,10 +1,12 @@
 package express
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/manifest"
 )
 
@@ -68,5 +70,38 @@ func TestAliases(t *testing.T) {
 	v.Setup.Apps[0].Action.Spec["secrets"] = map[string]any{secretDomains: "domains"}
 	if diff := cmp.Diff([]string{"globex.example", "globex.com"}, v.aliases(g)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestLoginFlow: what Okta says of login flows is held against applications that demand an
+// organization, for the flow is heeded with those alone.
+func TestLoginFlow(t *testing.T) {
+	for _, c := range []struct {
+		usage, behaviour string
+		want             Result // "" for no such check
+		found            string
+	}{
+		{"require", "post_login_prompt", Warn, "post_login_prompt"},
+		{"require", "pre_login_prompt", OK, "pre_login_prompt"},
+		{"require", "no_prompt", OK, "must name the organization"},
+		{"require", "", OK, "must name the organization"},
+		{"allow", "post_login_prompt", "", ""},
+	} {
+		r := &manifest.Resource{Kind: "Client", Name: "app"}
+		object := map[string]any{"organization_usage": c.usage, "app_type": "spa"}
+		if c.behaviour != "" {
+			object["organization_require_behavior"] = c.behaviour
+		}
+		v := &verifier{Evidence: Evidence{State: &State{found: map[string]kind.Observed{r.Address(): {Exists: true, Object: object}}}}}
+		v.appReady(App{App: r}, AppState{})
+		var got Check
+		for _, check := range v.checks {
+			if check.ID == "app.login-flow" {
+				got = check
+			}
+		}
+		if got.Result != c.want || !strings.Contains(got.Found, c.found) {
+			t.Errorf("%s with %q: %+v", c.usage, c.behaviour, got)
+		}
 	}
 }
