@@ -213,6 +213,8 @@ func runHeadline(r RunReport, ends map[Outcome]int) string {
 		return nothing(&t)
 	case Refused:
 		return "Refused: nothing was changed."
+	case NotBegun:
+		return "Not begun: nothing was changed."
 	case RolledBack:
 		return fmt.Sprintf("Failed and rolled back%s: %s were done and taken back. The tenant is as it was before.", took, steps)
 	case Failed:
