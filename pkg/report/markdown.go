@@ -26,6 +26,8 @@ const (
 	minComment = 4000
 	// maxOutlined is how many cards a section may have for its outline to stand unfolded.
 	maxOutlined = 40
+	// maxSectionNames is how many tenants a section names: who is changed must be found.
+	maxSectionNames = 200
 	// maxUnfolded is how many lines a section may have to stand there as a whole.
 	maxUnfolded = 14
 )
@@ -139,7 +141,11 @@ func (m *markdownWriter) section(s *section, after int) {
 	}
 	const kept = 300
 	room := m.budget - footer - m.out.Len() - min(after*kept, m.budget/5)
-	head := "**" + mdTenants(s, 12) + "**"
+	names := mdTenants(s, maxSectionNames)
+	if len(names) > room/4 {
+		names = mdTenants(s, 12)
+	}
+	head := "**" + names + "**"
 	if len(s.Tenants) == 1 && s.Tenants[0].Domain != "" && s.Tenants[0].Domain != s.Tenants[0].Name {
 		head += " " + mdCode(s.Tenants[0].Domain)
 	}

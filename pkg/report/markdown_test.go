@@ -87,3 +87,23 @@ func TestMarkdownWords(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkdownNamesAll: of many tenants alike each is named, as far as there is room.
+func TestMarkdownNamesAll(t *testing.T) {
+	var ts []planner.TenantPlan
+	for i := range 150 {
+		ts = append(ts, planner.TenantPlan{Tenant: fmt.Sprintf("tenant-%03d", i), Domain: "d", Steps: []kind.Step{step(client, "", kind.Update, "r", "u", add("x", "y"))}})
+	}
+	for limit, all := range map[int]bool{0: true, minComment: false} {
+		out := show(t, func(w *bytes.Buffer) error { return Plan(w, planOf(ts...), Options{Format: Markdown, MaxBytes: limit}) })
+		n := 0
+		for _, tp := range ts {
+			if strings.Contains(out, "`"+tp.Tenant+"`") {
+				n++
+			}
+		}
+		if all != (n == len(ts)) || !strings.Contains(out, "(150 tenants, each)") {
+			t.Errorf("with at most %d bytes %d tenants are named:\n%.3000s", limit, n, out)
+		}
+	}
+}
