@@ -134,6 +134,27 @@ func TestPruneDeletesOnlyWhatRunsCreated(t *testing.T) {
 	}
 }
 
+// TestPruneKnowsWhatMoved: an API that is declared under another address now is what the
+// steps of others wait for, not its former address.
+func TestPruneKnowsWhatMoved(t *testing.T) {
+	b := newBench(t, nil)
+	b.manifest([]object{doc("ResourceServer", "before", object{"identifier": "urn:moved"})})
+	b.apply()
+	b.manifest([]object{
+		doc("ResourceServer", "after", object{"identifier": "urn:moved", "scopes": []any{object{"value": "read:x"}}}),
+		doc("Role", "ops", object{"name": "ops", "permissions": []any{object{"resource_server_identifier": "urn:moved", "permission_name": "read:x"}}}),
+	})
+	p := b.carryOut(fleet.PlanOptions{Mode: planner.Prune})
+	for _, s := range p.Steps {
+		if s.ID == "Role/ops#permissions" && !slices.Contains(s.Needs, "ResourceServer/after") {
+			t.Errorf("%s does not wait for its API: %v", s.ID, s.Needs)
+		}
+	}
+	if len(p.Steps) != 3 {
+		t.Errorf("the plan is %s", indent(p.Steps))
+	}
+}
+
 // TestDestroyKnowsItsOwn: an address under which a run created something may mean another
 // object by now, one that was there before; that one stays.
 func TestDestroyKnowsItsOwn(t *testing.T) {

@@ -87,13 +87,16 @@ func irreversibleLast(steps []kind.Step) {
 	}
 }
 
-// namedObjects maps "ResourceServer.identifier=https://…" to the address that declares it.
+// namedObjects maps "ResourceServer.identifier=https://…" to the address that declares it;
+// if none does, to the one under which it goes.
 func namedObjects(states []*state) map[string]string {
 	out := map[string]string{}
-	for _, s := range states {
-		for f, v := range s.desired.Spec {
-			if text, ok := v.(string); ok {
-				out[s.desired.Kind+"."+f+"="+text] = s.desired.Address()
+	for _, removing := range []bool{true, false} {
+		for _, s := range states {
+			for f, v := range s.desired.Spec {
+				if text, ok := v.(string); ok && s.desired.Removing == removing {
+					out[s.desired.Kind+"."+f+"="+text] = s.desired.Address()
+				}
 			}
 		}
 	}
