@@ -64,7 +64,7 @@ func (c *call) addSecrets(out obj, cl *client) {
 	} else {
 		out["client_secret"] = cl.secret
 	}
-	out["signing_keys"] = []any{obj{"cert": signingCertificate(), "subject": "/CN=" + c.t.domain}}
+	out["signing_keys"] = []any{obj{"cert": signingCertificate, "subject": "/CN=" + c.t.domain}}
 }
 
 // readableClient applies fields, and refuses fields that the scopes do not open.

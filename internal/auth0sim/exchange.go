@@ -19,6 +19,8 @@ import (
 // maxBody is hapi's limit for a request body, in bytes (UNCONFIRMED for Auth0).
 const maxBody = 1 << 20
 
+const tokenPath = "/oauth/token"
+
 // quiet keeps net/http from writing about connections that end early; a panic of
 // the simulator itself still reaches stderr.
 var quiet = log.New(panicsOnly{}, "", 0)
@@ -54,7 +56,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case f != nil && f.before():
 		req.Fault = f.action
-		a = f.early()
+		a = f.early(path)
 	case readErr != nil:
 		a = unreadable(readErr)
 	case before != nil && !before(req):
@@ -126,7 +128,7 @@ func (s *Server) run(c *call, req *Request, contentType string) answer {
 		endpoint = unknownPath
 	}
 	limits := http.Header{}
-	if strings.HasPrefix(c.path, "/api/v2/") || req.Path == "/oauth/token" {
+	if strings.HasPrefix(c.path, "/api/v2/") || req.Path == tokenPath {
 		if refused := s.limit(c, req, pattern, limits); refused != nil {
 			c.t.mu.RLock()
 			defer c.t.mu.RUnlock()
@@ -181,7 +183,7 @@ func (s *Server) route(c *call, req *Request, contentType string) (func() answer
 			}
 			return r.handle(c)
 		}, r.method + " " + strings.Join(r.segments, "/")
-	case c.path == "/oauth/token" && req.Method == http.MethodPost:
+	case c.path == tokenPath && req.Method == http.MethodPost:
 		return func() answer { return c.token(contentType) }, "token"
 	case c.path == "/.well-known/jwks.json" && req.Method == http.MethodGet:
 		return c.keys, ""

@@ -3,6 +3,7 @@ package auth0sim
 import (
 	"fmt"
 	"hash/fnv"
+	"math"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -97,7 +98,7 @@ func parseFault(spec string) (*fault, error) {
 			return wrong("%q is no count", words[1])
 		}
 	case len(words) == 1 && words[0][0] == 'p':
-		if f.share, err = strconv.ParseFloat(words[0][1:], 64); err != nil || f.share < 0 || f.share > 1 {
+		if f.share, err = strconv.ParseFloat(words[0][1:], 64); err != nil || f.share < 0 || f.share > 1 || math.IsNaN(f.share) {
 			return wrong("%q is no share", words[0])
 		}
 	default:
@@ -197,11 +198,11 @@ func (f *fault) before() bool {
 	return strings.HasSuffix(f.action, "before") || f.action == "429"
 }
 
-func (f *fault) early() answer {
+func (f *fault) early(path string) answer {
 	a := answer{}
 	switch {
 	case f.action == "429":
-		a = tooManyRequests()
+		a = tooManyRequests(path == tokenPath)
 		if f.hasRetryAfter {
 			a.header = http.Header{"Retry-After": {strconv.Itoa(f.retryAfter)}}
 		}

@@ -2,19 +2,14 @@ package auth0sim
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
-	"math/big"
 	"sync"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -39,22 +34,16 @@ func (t *tenant) key() *rsa.PrivateKey {
 
 // signingCertificate is what clients show as signing_keys. It is for show: a real
 // one would hold the key of the tenant's tokens, which takes time to make, and most
-// tenants here never sign any.
-var signingCertificate = sync.OnceValue(func() string {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic("auth0sim: " + err.Error()) // crypto/rand does not fail
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "auth0sim"},
-		NotBefore: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2045, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic("auth0sim: " + err.Error())
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-})
+// tenants here never sign any. It is always the same, so that a client is too.
+const signingCertificate = `-----BEGIN CERTIFICATE-----
+MIIBEjCBuaADAgECAgEBMAoGCCqGSM49BAMCMBMxETAPBgNVBAMTCGF1dGgwc2lt
+MB4XDTI1MDEwMTAwMDAwMFoXDTQ1MDEwMTAwMDAwMFowEzERMA8GA1UEAxMIYXV0
+aDBzaW0wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQf21fMok+HWCTAxJ99hVeE
++2Br5ChJi6bFN1PSvQr4w5xcEolGfQSAd+dN+Cuiu3tXPBrdbLhGMrI31k2NG5ov
+MAoGCCqGSM49BAMCA0gAMEUCIQD17G/bwpL68bnvAZQAwGXCywJJgkPk0MNwOq82
+Y627IwIgOTE0MgK3R2PQ339e6Ujavr459n+4nsNFbSI4Q4qKxmc=
+-----END CERTIFICATE-----
+`
 
 var errPEM = errors.New("neither a public key nor a certificate in PEM")
 

@@ -62,7 +62,7 @@ func newLimiter(plan string) (*limiter, error) {
 	b, r, found := strings.Cut(plan, ",")
 	burst, errB := strconv.ParseFloat(strings.TrimSpace(b), 64)
 	rate, errR := strconv.ParseFloat(strings.TrimSpace(r), 64)
-	if !found || errB != nil || errR != nil || burst < 1 || rate <= 0 {
+	if !found || errB != nil || errR != nil || burst < 1 || rate <= 0 || math.IsNaN(burst+rate) || math.IsInf(burst+rate, 0) {
 		return nil, fmt.Errorf("rate limit %q: it is %s", plan, Plans)
 	}
 	return &limiter{global: perSecond(burst, rate), token: perSecond(100, 100)}, nil
@@ -184,10 +184,7 @@ func (s *Server) limit(c *call, req *Request, pattern string, h http.Header) *an
 		if taken {
 			continue
 		}
-		a := tooManyRequests()
-		if pattern == "token" {
-			a = oauthError(http.StatusTooManyRequests, "too_many_requests", "Global limit has been reached") // facts §3.11; description UNCONFIRMED
-		}
+		a := tooManyRequests(pattern == "token")
 		a.encoded, a.header = encode(a.body), h
 		if s.o.RetryAfter {
 			h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(reset.Sub(c.now).Seconds())))))
@@ -212,7 +209,12 @@ func (s *Server) entities() entities {
 	return entities{clients: 100_000, apis: 100_000, grants: 100_000, connections: math.MaxInt}
 }
 
-// tooManyRequests is facts §3.0 (auth0-reset-tenant #31).
-func tooManyRequests() answer {
-	return failure(http.StatusTooManyRequests, "too_many_requests", "Global limit has been reached")
+// tooManyRequests is facts §3.0 (auth0-reset-tenant #31), or that of the token endpoint:
+// facts §3.11, its description UNCONFIRMED.
+func tooManyRequests(token bool) answer {
+	const text = "Global limit has been reached"
+	if token {
+		return oauthError(http.StatusTooManyRequests, "too_many_requests", text)
+	}
+	return failure(http.StatusTooManyRequests, "too_many_requests", text)
 }

@@ -192,6 +192,49 @@ func TestOrganizations(t *testing.T) {
 	s.refused("DELETE", at, nil, 404, "", "No organization found by that id or name")
 }
 
+// TestUserIdentifiers: an address and a user name are taken within a connection, not
+// across them.
+func TestUserIdentifiers(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	s.post("/connections", obj{"name": "second", "strategy": "auth0", "options": obj{"requires_username": true}})
+	ada := obj{"connection": "second", "email": "ada@b.example", "username": "ada", "password": "x"}
+	s.post("/users", ada)
+	ada["connection"] = "Username-Password-Authentication"
+	s.post("/users", ada)
+	s.refused("POST", "/users", obj{"connection": "second", "email": "ADA@b.example", "username": "other", "password": "x"}, 409, "auth0_idp_error", "The user already exists.")
+	s.refused("POST", "/users", obj{"connection": "second", "email": "other@b.example", "username": "Ada", "password": "x"}, 409, "auth0_idp_error", "The user already exists.")
+	bob := s.post("/users", obj{"connection": "second", "email": "bob@b.example", "username": "bob", "password": "x"})["user_id"].(string)
+	at := "/users/" + strings.Replace(bob, "|", "%7C", 1)
+	s.refused("PATCH", at, obj{"email": "ada@b.example"}, 400, "auth0_idp_error", "The specified new email already exists")
+	s.refused("PATCH", at, obj{"username": "ada"}, 400, "auth0_idp_error", "The specified new username already exists")
+	s.patch(at, obj{"email": "BOB@b.example"})
+}
+
+// TestUserScopes: the scopes for oneself open nobody else, and that for metadata opens
+// metadata alone (OAS, GET PATCH DELETE /users/{id}).
+func TestUserScopes(t *testing.T) {
+	seed := []byte(`{"users": [{"email": "a@b.example"}]}`)
+	with := func(scopes ...string) (*tenant, string) {
+		s := newTenant(t, auth0sim.Options{Seed: seed, TokenScopes: scopes})
+		full := newTenant(t, auth0sim.Options{Seed: seed})
+		id := full.send("GET", "/users", nil, 200).([]any)[0].(obj)["user_id"].(string)
+		return s, "/users/" + strings.Replace(id, "|", "%7C", 1)
+	}
+	const other = "User to be acted on does not match subject in bearer token."
+	s, at := with("read:current_user", "update:current_user_metadata", "delete:current_user")
+	s.refused("GET", at, nil, 403, "", other)
+	s.refused("PATCH", at, obj{"user_metadata": obj{"a": "b"}}, 403, "", other)
+	s.refused("DELETE", at, nil, 403, "", other)
+	s, at = with("update:users_app_metadata")
+	s.patch(at, obj{"app_metadata": obj{"a": "b"}})
+	s.refused("PATCH", at, obj{"app_metadata": obj{}, "nickname": "x"}, 403, "insufficient_scope", "You cannot update the following fields: nickname")
+	s, at = with("read:users", "read:roles")
+	s.get(at)
+	s.refused("GET", at+"/roles", nil, 403, "insufficient_scope", "Insufficient scope, expected all of: read:users,read:roles,read:role_members")
+	s, at = with("read:users", "read:roles", "read:role_members")
+	s.send("GET", at+"/roles", nil, 200)
+}
+
 // TestEncode holds the encoder to encoding/json.
 func TestEncode(t *testing.T) {
 	for _, v := range []any{

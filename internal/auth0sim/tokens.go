@@ -71,8 +71,11 @@ func (c *call) authenticate() (*bearer, *answer) {
 	if cl.Expiry == nil || !c.now.Before(cl.Expiry.Time()) {
 		return nil, unauthorized(expiredToken)
 	}
-	if cl.Issuer != c.t.issuer() || !slices.Contains(cl.Audience, c.t.managementAPI()) {
+	if cl.Issuer != c.t.issuer() {
 		return nil, unauthorized(invalidToken)
+	}
+	if !slices.Contains(cl.Audience, c.t.managementAPI()) {
+		return nil, unauthorized("Bad audience: " + strings.Join(cl.Audience, ",")) // node-auth0 #787; how several are joined is UNCONFIRMED
 	}
 	b := &bearer{scopes: map[string]bool{}, scope: cl.Scope, clientID: cl.Azp}
 	for _, s := range strings.Fields(cl.Scope) {

@@ -112,6 +112,14 @@ func TestTokenScopesAndGrants(t *testing.T) {
 	}
 	s.refused("GET", "/clients?fields=client_id,client_secret", nil, 403, "insufficient_scope", "You cannot read the following fields: client_secret")
 	s.bearer = fixed
+	s.post("/resource-servers", obj{"identifier": "https://other"})
+	s.post("/client-grants", obj{"client_id": c["client_id"], "audience": "https://other", "scope": []any{}})
+	form.Set("audience", "https://other")
+	_, body = s.oauth(form)
+	s.bearer = body["access_token"].(string)
+	s.refused("GET", "/roles", nil, 401, "", "Bad audience: https://other")
+	form.Set("audience", "https://tenant.example/api/v2/")
+	s.bearer = fixed
 	s.send("DELETE", "/client-grants/"+g["id"].(string), nil, 204)
 	s.send("DELETE", "/client-grants/"+g["id"].(string), nil, 204)
 	if status, _ := s.oauth(form); status != 403 {
@@ -159,6 +167,8 @@ func TestPrivateKeyJWT(t *testing.T) {
 	for name, bad := range map[string]func(obj){
 		"audience without its slash": func(c obj) { c["aud"] = "https://tenant.example" },
 		"another's subject":          func(c obj) { c["sub"] = "other" },
+		"another's issuer":           func(c obj) { c["iss"] = "other" },
+		"not valid yet":              func(c obj) { c["nbf"] = now.Add(time.Minute).Unix() },
 		"expired":                    func(c obj) { c["exp"] = now.Add(-time.Minute).Unix() },
 		"no expiry":                  func(c obj) { delete(c, "exp") },
 		"too long a life":            func(c obj) { c["exp"] = now.Add(time.Hour).Unix() },

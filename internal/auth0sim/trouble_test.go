@@ -3,7 +3,9 @@ package auth0sim_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"os"
@@ -71,7 +73,11 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
-	for _, bad := range []string{"", "POST", "POST /x = ", "= drop", "POST /x #0 = drop", "POST /x #3-2 = drop", "POST /x = status 99", "POST /x = explode", "POST /x every 0 = drop", "POST p2 = drop"} {
+	s := newTenant(t, auth0sim.Options{Faults: []string{"POST /oauth/token = 429"}})
+	if status, body := s.oauth(nil); status != 429 || body["error"] != "too_many_requests" { // facts §3.11: not the API's envelope
+		t.Errorf("429 of the token endpoint: %d %v", status, body)
+	}
+	for _, bad := range []string{"", "POST", "POST /x = ", "= drop", "POST /x #0 = drop", "POST /x #3-2 = drop", "POST /x = status 99", "POST /x = explode", "POST /x every 0 = drop", "POST p2 = drop", "POST pNaN = drop"} {
 		if _, err := auth0sim.New(auth0sim.Options{Faults: []string{bad}}); err == nil || !strings.Contains(err.Error(), "WHICH") {
 			t.Errorf("fault %q: %v", bad, err)
 		}
@@ -164,8 +170,10 @@ func TestRateLimits(t *testing.T) {
 	}
 	self.send("GET", "/roles", nil, 429)
 	self.send("GET", "/clients", nil, 200)
-	if _, err := auth0sim.New(auth0sim.Options{RateLimit: "many"}); err == nil {
-		t.Error("an unknown plan was taken")
+	for _, bad := range []string{"many", "0,1", "1,0", "NaN,1", "1,NaN", "Inf,1", "1,Inf"} {
+		if _, err := auth0sim.New(auth0sim.Options{RateLimit: bad}); err == nil {
+			t.Errorf("the rate limit %q was taken", bad)
+		}
 	}
 	if got := newTenant(t, auth0sim.Options{}).raw("GET", "/roles", "", "").Header().Get("X-RateLimit-Remaining"); got != "49" {
 		t.Errorf("without a limit: %q", got)
@@ -216,8 +224,13 @@ func TestState(t *testing.T) {
 	if got := again.get("/actions/actions/" + action); got["status"] != "built" || got["deployed_version"] == nil {
 		t.Errorf("%v", got)
 	}
-	if got := again.get("/clients/" + client["client_id"].(string)); got["client_secret"] != nil {
+	got := again.get("/clients/" + client["client_id"].(string))
+	if got["client_secret"] != nil {
 		t.Errorf("%v", got)
+	}
+	block, _ := pem.Decode([]byte(got["signing_keys"].([]any)[0].(obj)["cert"].(string)))
+	if cert, err := x509.ParseCertificate(block.Bytes); err != nil || time.Now().Before(cert.NotBefore) {
+		t.Errorf("signing_keys: %v %v", cert, err)
 	}
 	moved := newTenant(t, auth0sim.Options{Seed: first, Domain: "other.example"})
 	if got := moved.Snapshot(); bytes.Contains(got, []byte("https://tenant.example/")) || !bytes.Contains(got, []byte("https://other.example/api/v2/")) {

@@ -144,9 +144,7 @@ func (c *call) createUser() answer {
 	if provider == "auth0" && str(o["password"]) == "" {
 		return badRequest("invalid_body", "Payload validation error: 'Missing required property: password'.") // UNCONFIRMED
 	}
-	if _, taken := c.t.users.find(func(u *user) bool {
-		return o["email"] != nil && strings.EqualFold(u.field("email"), str(o["email"])) && strings.HasPrefix(u.id, provider+"|")
-	}); taken {
+	if c.t.taken(con.field("name"), "email", str(o["email"]), "") || c.t.taken(con.field("name"), "username", str(o["username"]), "") {
 		return failure(http.StatusConflict, "auth0_idp_error", "The user already exists.") // facts §3.10 has "User already exists."; real bodies are worded like this, UNCONFIRMED
 	}
 	id := str(o["user_id"])
@@ -167,6 +165,33 @@ func (c *call) createUser() answer {
 	return created(showUser(u))
 }
 
+// taken says whether another user than except has an address or a name in a connection.
+func (t *tenant) taken(connection, field, value, except string) bool {
+	_, found := t.users.find(func(u *user) bool {
+		return value != "" && u.id != except && strings.EqualFold(u.field(field), value) && slices.Contains(u.connections(), connection)
+	})
+	return found
+}
+
+// connections are those that a user's identities are in.
+func (u *user) connections() []string {
+	var names []string
+	for _, x := range list(u.o["identities"]) {
+		names = append(names, str(object(x)["connection"]))
+	}
+	return names
+}
+
+// foreign refuses who has only the scopes for oneself: the token of a client is nobody's
+// (OAS GET PATCH DELETE /users/{id}; the code is UNCONFIRMED).
+func (c *call) foreign(scopes ...string) *answer {
+	if c.who.has(scopes...) {
+		return nil
+	}
+	a := failure(http.StatusForbidden, "", "User to be acted on does not match subject in bearer token.")
+	return &a
+}
+
 func (c *call) theUser() (*user, *answer) {
 	u, found := c.t.users.get(c.params["id"])
 	if !found {
@@ -177,6 +202,9 @@ func (c *call) theUser() (*user, *answer) {
 }
 
 func (c *call) getUser() answer {
+	if fail := c.foreign("read:users", "read:user_idp_tokens"); fail != nil {
+		return *fail
+	}
 	u, fail := c.theUser()
 	if fail != nil {
 		return *fail
@@ -186,9 +214,22 @@ func (c *call) getUser() answer {
 
 // updateUser merges metadata at its first level; {} empties it (REC-tf User).
 func (c *call) updateUser() answer {
+	if fail := c.foreign("update:users", "update:users_app_metadata"); fail != nil {
+		return *fail
+	}
 	u, fail := c.theUser()
 	if fail != nil {
 		return *fail
+	}
+	if closed := slices.DeleteFunc(sortedKeys(c.body), func(f string) bool { return f == "app_metadata" }); len(closed) > 0 && !c.who.has("update:users") {
+		return failure(http.StatusForbidden, "insufficient_scope", "You cannot update the following fields: %s", strings.Join(closed, ", ")) // OAS; worded as for clients
+	}
+	for _, f := range []string{"email", "username"} {
+		for _, connection := range u.connections() {
+			if c.t.taken(connection, f, str(c.body[f]), u.id) {
+				return badRequest("auth0_idp_error", "The specified new %s already exists", f) // text UNCONFIRMED; the code is node-auth0 #139's
+			}
+		}
 	}
 	for _, pair := range [][2]string{{"password", "email"}, {"password", "email_verified"}, {"username", "email"}, {"username", "email_verified"}, {"username", "password"}} {
 		if c.body[pair[0]] != nil && c.body[pair[1]] != nil {
@@ -214,6 +255,9 @@ func (c *call) updateUser() answer {
 }
 
 func (c *call) deleteUser() answer {
+	if fail := c.foreign("delete:users"); fail != nil {
+		return *fail
+	}
 	id := c.params["id"]
 	if c.t.users.remove(id) {
 		for _, g := range c.t.organizations.all {
