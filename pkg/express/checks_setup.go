@@ -20,6 +20,7 @@ const expirySoon = 30 * 24 * time.Hour
 func (v *verifier) shared() {
 	if v.Setup.API != nil {
 		v.declared("api", "Okta's API is as declared, with its scopes", v.Setup.API, "", nil)
+		v.obstacles(v.Setup.API, APIObstacles(v.State.Found(v.Setup.API).Object))
 	}
 	if v.Setup.Role != nil {
 		v.declared("role", "The role allows what an admin needs", v.Setup.Role, "", nil)
@@ -37,8 +38,18 @@ func (v *verifier) app(app App, st AppState) {
 	v.declared("client", "The OIN client is as declared", app.Client, "", func(c kind.Change) bool { return strings.HasPrefix(c.Path, "credentials") })
 	v.keys(app, st)
 	v.grant(app)
+	if client := v.State.Found(app.Client).Object; client != nil {
+		v.obstacles(app.Client, ClientObstacles(v.State.Found(v.Setup.API).Object, client, v.State.Found(app.Grant).Object, st.UserGrants, AskedScopes(app.Provisions())))
+	}
 	if v.firstUseOf(app.Action) {
 		v.action(app)
+	}
+}
+
+// obstacles adds a failed check for each of them.
+func (v *verifier) obstacles(of *manifest.Resource, list []Obstacle) {
+	for _, o := range list {
+		v.add(Check{ID: o.ID, Title: o.Title, Address: of.Address(), Result: Fail, Found: o.Found, Expected: o.Expected, Advice: o.Advice})
 	}
 }
 

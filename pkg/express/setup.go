@@ -1,6 +1,7 @@
 package express
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -53,12 +54,13 @@ func FindSetup(rs []*manifest.Resource) Setup {
 	for i := range s.Apps {
 		app := &s.Apps[i]
 		meta, _ := app.Client.Spec["client_metadata"].(map[string]any)
+		if grant := grantOf(app.Client, rs); grant != nil {
+			use(&app.Grant, grant)
+		}
 		for _, r := range rs {
 			switch {
 			case r.Kind == "Client" && r.Meta.Existing && names(meta[metadataApp], r, "client_id"):
 				use(&app.App, r)
-			case r.Kind == "ClientGrant" && names(r.Spec["client_id"], app.Client, "client_id"):
-				use(&app.Grant, r)
 			case r.Kind == "Action" && isExpressAction(r) && (r.From == "" || r.From == app.Client.From || r.Address() == actionAddress):
 				use(&app.Action, r)
 			}
@@ -94,6 +96,22 @@ func names(v any, r *manifest.Resource, attr string) bool {
 		return address == r.Address() && name == attr
 	}
 	return v == r.Spec[attr]
+}
+
+// grantOf is a client's grant on the Management API, of the grants that it may have on
+// other APIs, or for users, besides. If none is, the first one: its audience is wrong then.
+func grantOf(client *manifest.Resource, rs []*manifest.Resource) *manifest.Resource {
+	var first *manifest.Resource
+	for _, r := range rs {
+		if r.Kind != "ClientGrant" || !names(r.Spec["client_id"], client, "client_id") || r.Spec["subject_type"] == "user" {
+			continue
+		}
+		if strings.HasSuffix(text(r.Spec, "audience"), "/api/v2/") {
+			return r
+		}
+		first = cmp.Or(first, r)
+	}
+	return first
 }
 
 func isExpressAction(r *manifest.Resource) bool {

@@ -40,6 +40,9 @@ type AppState struct {
 	Keys []map[string]any
 	// Directories are the connections enabled for the OIN client.
 	Directories Seen[[]map[string]any]
+	// UserGrants are the OIN client's grants, read where the API asks for one before it
+	// lets users log in.
+	UserGrants []map[string]any
 }
 
 // Organization is a customer: its settings, enabled connections and members.
@@ -84,7 +87,7 @@ func Look(s Setup, v *kind.View, o LookOptions) *State {
 	st.Settings, _ = v.Object(kind.Read{Path: "tenants/settings", Scopes: []string{"read:tenant_settings"}})
 	l.flow(s)
 	for _, app := range s.Apps {
-		st.Apps = append(st.Apps, l.app(app))
+		st.Apps = append(st.Apps, l.app(app, st.Found(s.API).Object))
 	}
 	roleID := ""
 	if s.Role != nil {
@@ -169,7 +172,7 @@ func (l *looker) flow(s Setup) {
 	}
 }
 
-func (l *looker) app(app App) AppState {
+func (l *looker) app(app App, api map[string]any) AppState {
 	var out AppState
 	client := l.state.Found(app.Client)
 	if !client.Exists {
@@ -185,6 +188,10 @@ func (l *looker) app(app App) AppState {
 				out.Keys = append(out.Keys, c)
 			}
 		}
+	}
+	if userPolicy(api) == "require_client_grant" {
+		of := url.Values{"client_id": {client.ID}, "audience": {text(api, "identifier")}}
+		out.UserGrants, _ = l.v.Items(kind.Read{Path: "client-grants", Query: of.Encode(), List: "client_grants", Scopes: []string{"read:client_grants"}})
 	}
 	out.Directories = l.list(kind.Read{Path: path + "/connections", List: "connections", Scopes: []string{"read:connections"}})
 	return out

@@ -3,6 +3,7 @@ package rehearse
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ecplan/ecplan/pkg/express"
 )
@@ -14,7 +15,7 @@ func (p *play) authority() (*authority, error) {
 }
 
 func (p *play) request(part Part, user string) request {
-	return request{Client: part.Client, Audience: express.APIIdentifier, Scopes: append([]string{"openid", "profile", "email"}, part.Scopes...), User: user}
+	return request{Client: part.Client, Audience: express.APIIdentifier, Scopes: slices.Concat(openid, part.Scopes), User: user}
 }
 
 // flow rehearses one application from the button to the connection. It ends at the
@@ -49,6 +50,7 @@ func (p *play) flow(ctx context.Context, part Part) (Act, error) {
 	if err != nil {
 		return act, err
 	}
+	a.stops(&step, client, express.AtToken)
 	if act.Steps = append(act.Steps, step); step.Result == express.Fail {
 		return act, nil
 	}
@@ -56,6 +58,7 @@ func (p *play) flow(ctx context.Context, part Part) (Act, error) {
 	if err != nil {
 		return act, err
 	}
+	a.stops(&step, client, express.AtGrant)
 	if act.Steps = append(act.Steps, step); step.Result == express.Fail {
 		return act, nil
 	}

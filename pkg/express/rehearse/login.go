@@ -6,7 +6,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ecplan/ecplan/pkg/express"
 )
+
+// openid are the scopes of OpenID Connect, which are nobody's permission.
+var openid = []string{"openid", "profile", "email"}
 
 // callback is where Okta gets the code (the guide's client; facts §1.2).
 const callback = "https://system-admin.okta.com/admin/app/generic/oauth20redirect"
@@ -124,7 +129,44 @@ func (a *authority) refuses(client, api object, r request) (why, advice string) 
 	case str(client, "organization_require_behavior") == "post_login_prompt" && client["oidc_conformant"] != true:
 		return "post_login_prompt needs an OIDC-conformant client", "Set oidc_conformant of the OIN client to true (facts: OpenAPI ClientOrganizationRequireBehaviorEnum)."
 	}
+	if o := a.obstacle(client, api, express.AtRequest, r.Scopes); o != nil {
+		return o.Found + " (to work: " + o.Expected + ")", o.Advice
+	}
 	return "", ""
+}
+
+// obstacle is a setting that stops Okta there; nil if there is none. What other APIs are
+// set to does not matter to it.
+func (a *authority) obstacle(client, api object, where string, scopes []string) *express.Obstacle {
+	if api["identifier"] != express.APIIdentifier {
+		return nil
+	}
+	var grant object
+	var users []object
+	for _, g := range a.world.Grants {
+		switch {
+		case g["client_id"] != client["client_id"]:
+		case g["subject_type"] == "user":
+			users = append(users, g)
+		case g["audience"] == "https://"+a.stage.Domain+"/api/v2/":
+			grant = g
+		}
+	}
+	asked := slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(openid, s) })
+	for _, o := range append(express.APIObstacles(api), express.ClientObstacles(api, client, grant, users, asked)...) {
+		if o.Where == where {
+			return &o
+		}
+	}
+	return nil
+}
+
+// stops makes a step of Okta fail that an obstacle stops.
+func (a *authority) stops(s *Step, client object, where string) {
+	if o := a.obstacle(client, with(a.world.APIs, "identifier", express.APIIdentifier), where, nil); o != nil {
+		s.Result, s.Advice, s.Data = express.Fail, o.Advice, nil
+		s.Lines = []string{o.Found + " (to work: " + o.Expected + ")"}
+	}
 }
 
 func (a *authority) organizationOf(user string) object {
@@ -166,7 +208,7 @@ func (a *authority) grantable(api, user, org object, asked []string) (left, cut 
 	}
 	for _, s := range asked {
 		switch {
-		case slices.Contains([]string{"openid", "profile", "email"}, s), defined[s] && (api["enforce_policies"] != true || may[s]):
+		case slices.Contains(openid, s), defined[s] && (api["enforce_policies"] != true || may[s]):
 			left = append(left, s)
 		default:
 			cut = append(cut, s)

@@ -82,7 +82,7 @@ func AsIs(s express.Setup, st *express.State, v *Values) Seed {
 		roles = append(roles, o)
 	}
 	seen := map[string]bool{}
-	for _, app := range s.Apps {
+	for i, app := range s.Apps {
 		for _, r := range []*manifest.Resource{app.App, app.Client} {
 			if c := st.Found(r); c.Exists && !seen[c.ID] {
 				seen[c.ID] = true
@@ -91,6 +91,9 @@ func AsIs(s express.Setup, st *express.State, v *Values) Seed {
 		}
 		if g := st.Found(app.Grant); g.Exists {
 			grants = append(grants, g.Object)
+		}
+		for _, g := range st.Apps[i].UserGrants {
+			grants = append(grants, g)
 		}
 	}
 	declared := map[string]*manifest.Resource{}

@@ -179,6 +179,7 @@ type world struct {
 	APIs     []map[string]any    `json:"resource_servers"`
 	Roles    []map[string]any    `json:"roles"`
 	Clients  []map[string]any    `json:"clients"`
+	Grants   []map[string]any    `json:"client_grants"`
 	Users    []map[string]any    `json:"users"`
 	Orgs     []map[string]any    `json:"organizations"`
 	Conns    []map[string]any    `json:"connections"`
