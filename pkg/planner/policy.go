@@ -23,12 +23,21 @@ type Policy struct {
 	MaxTokenLifetime float64 `yaml:"max_token_lifetime"`
 }
 
-// Denial forbids an action on a kind; an empty field stands for every one.
+// Denial forbids an action on a kind; an empty field stands for every one. Delete and
+// create are of the object itself: a key of a client that comes or goes is an update.
 type Denial struct {
 	Action kind.Verb `yaml:"action"`
 	Kind   string    `yaml:"kind"`
 	// Reason is told to whoever runs into it.
 	Reason string `yaml:"reason"`
+}
+
+func (d Denial) covers(s kind.Step) bool {
+	does := s.Action
+	if s.Part != "" && (does == kind.Create || does == kind.Delete) {
+		does = kind.Update
+	}
+	return (d.Action == "" || d.Action == does) && (d.Kind == "" || d.Kind == s.Kind())
 }
 
 // violationPrefix marks a notice that breaks the policy: nothing in a manifest or on
@@ -46,7 +55,7 @@ func (po Policy) Enforce(p *TenantPlan, rs []*manifest.Resource) {
 	}
 	for _, s := range p.Steps {
 		for _, d := range po.Deny {
-			if (d.Action == "" || d.Action == s.Action) && (d.Kind == "" || d.Kind == s.Kind()) {
+			if d.covers(s) {
 				breach("deny", s.Address, fmt.Sprintf("The policy forbids the action %s on objects of kind %s", s.Action, s.Kind()), d.Reason)
 			}
 		}
@@ -57,12 +66,21 @@ func (po Policy) Enforce(p *TenantPlan, rs []*manifest.Resource) {
 				"Give the reason in the manifest: metadata.acknowledge: {"+n.ID+": why}.")
 		}
 	}
+	made := map[string]bool{}
+	for _, s := range p.Steps {
+		made[s.Address] = made[s.Address] || s.Made()
+	}
 	for _, r := range rs {
-		po.check(r, breach)
+		po.check(r, made[r.Address()], breach)
 	}
 }
 
-func (po Policy) check(r *manifest.Resource, breach func(rule, address, summary, detail string)) {
+// defaultTokenLifetime is what Auth0 gives an API that is created without one, in seconds
+// (facts §3.1).
+const defaultTokenLifetime = 86400
+
+// check looks at what a resource declares; made says that the plan creates its object.
+func (po Policy) check(r *manifest.Resource, made bool, breach func(rule, address, summary, detail string)) {
 	switch r.Kind {
 	case "ClientGrant":
 		var more []string
@@ -90,8 +108,17 @@ func (po Policy) check(r *manifest.Resource, breach func(rule, address, summary,
 			}
 		}
 	case "ResourceServer":
-		if life, ok := r.Spec["token_lifetime"].(float64); ok && po.MaxTokenLifetime > 0 && life > po.MaxTokenLifetime {
-			breach("max_token_lifetime", r.Address(), fmt.Sprintf("Tokens would live %v seconds, and the policy allows %v", life, po.MaxTokenLifetime), "")
+		if po.MaxTokenLifetime <= 0 {
+			return
+		}
+		for _, f := range []string{"token_lifetime", "token_lifetime_for_web"} {
+			if life, ok := r.Spec[f].(float64); ok && life > po.MaxTokenLifetime {
+				breach("max_token_lifetime", r.Address(), fmt.Sprintf("Tokens would live %v seconds (%s), and the policy allows %v", life, f, po.MaxTokenLifetime), "")
+			}
+		}
+		if _, says := r.Spec["token_lifetime"]; made && !says && defaultTokenLifetime > po.MaxTokenLifetime {
+			breach("max_token_lifetime", r.Address(), fmt.Sprintf("Tokens would live %d seconds, Auth0's default, and the policy allows %v", defaultTokenLifetime, po.MaxTokenLifetime),
+				"Declare token_lifetime.")
 		}
 	}
 }
