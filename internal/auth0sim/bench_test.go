@@ -80,7 +80,11 @@ func BenchmarkTenants(b *testing.B) {
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MB/200tenants")
+		used := float64(after.HeapAlloc-before.HeapAlloc) / (1 << 20)
+		b.ReportMetric(used, "MB/200tenants")
+		if used > 200 {
+			b.Errorf("200 tenants use %.0f MB", used)
+		}
 		for _, s := range all {
 			s.Close()
 		}
