@@ -2,6 +2,7 @@ package express
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ecplan/ecplan/pkg/manifest"
@@ -139,15 +140,15 @@ func (v *verifier) organizations() {
 		"Make an organization for each customer; Okta sets up a connection inside one.")
 }
 
-// holders checks that somebody may press the button.
+// holders checks that somebody may press the button: a member of an organization, for the
+// OIN client demands one, who has the role there or everywhere.
 func (v *verifier) holders() {
 	if v.Setup.Role == nil {
 		return
 	}
 	const id, title = "role.assigned", "Somebody has the role"
 	at := v.Setup.Role.Address()
-	var lacks []string
-	lacks = append(lacks, v.State.Holders.Lacks...)
+	lacks := slices.Concat(v.State.Holders.Lacks, v.State.Organizations.Lacks)
 	admins, without := 0, []string{}
 	for _, g := range v.State.Organizations.Value {
 		lacks = append(lacks, g.Admins.Lacks...)
@@ -156,14 +157,20 @@ func (v *verifier) holders() {
 			without = append(without, g.Name)
 		}
 	}
-	n := admins + len(v.State.Holders.Value)
+	n := admins
+	if v.State.Uncounted > 0 || len(lacks) > 0 { // then some may be members where nobody looked
+		n += len(v.State.Holders.Value)
+	}
 	if n == 0 && len(lacks) > 0 {
 		v.lacking(id, title, unique(lacks))
 		return
 	}
 	found := fmt.Sprintf("%s of organizations, %s besides", count(admins, "member"), count(len(v.State.Holders.Value), "user"))
-	if len(without) > 0 && n > 0 && len(v.State.Holders.Value) == 0 {
+	switch {
+	case len(without) > 0 && n > 0:
 		found += "; nobody in " + strings.Join(without, ", ")
+	case n == 0 && len(v.State.Holders.Value) > 0:
+		found += "; who is a member of no organization can't log in to one"
 	}
 	v.ready(id, title, at, n > 0, found, "at least one admin in each customer's organization",
 		"Give "+shown(v.Setup.Role.Spec["name"])+" to the customer's admin (Organizations → Members → Roles). Nobody else may use the button.")
@@ -213,6 +220,10 @@ func (v *verifier) connection(g Organization, c, enabled map[string]any) {
 			broken = append(broken, p.Setting+": "+p.Found)
 			expected = append(expected, p.Setting+": "+p.Expected)
 		}
+	}
+	if clients, shown := c["enabled_clients"].([]any); shown && !slices.ContainsFunc(v.Setup.Apps, func(app App) bool { return slices.Contains(clients, any(v.State.Found(app.App).ID)) }) {
+		broken = append(broken, "applications: none of those declared here")
+		expected = append(expected, "applications: the one that it was made for")
 	}
 	check := Check{
 		ID: "connection." + text(c, "name"), Title: "Okta's connection " + text(c, "name") + " of " + g.Name + " is as promised", Class: ClassReadiness, Result: OK,

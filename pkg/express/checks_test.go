@@ -105,3 +105,56 @@ func TestLoginFlow(t *testing.T) {
 		}
 	}
 }
+
+// TestHolders: who has the role and is a member of no organization can't press the button.
+func TestHolders(t *testing.T) {
+	one := func(ids ...string) Seen[[]string] { return Seen[[]string]{Value: ids} }
+	in := func(admins ...int) Seen[[]Organization] {
+		var out Seen[[]Organization]
+		for i, n := range admins {
+			out.Value = append(out.Value, Organization{Name: string(rune('a' + i)), Admins: Seen[int]{Value: n}})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name  string
+		state State
+		want  Result
+		found string
+	}{
+		{"a member has it", State{Organizations: in(1)}, OK, "1 member of organizations"},
+		{"one of two has an admin", State{Organizations: in(1, 0), Holders: one("u")}, OK, "nobody in b"},
+		{"nobody", State{Organizations: in(0)}, Warn, "0 members"},
+		{"a user outside", State{Organizations: in(0), Holders: one("u")}, Warn, "can't log in"},
+		{"a user, and organizations that nobody looked into", State{Organizations: in(0), Holders: one("u"), Uncounted: 3}, OK, "1 user"},
+		{"a user, and organizations that may not be read", State{Organizations: Seen[[]Organization]{Lacks: []string{"read:organizations"}}, Holders: one("u")}, OK, "1 user"},
+		{"organizations that may not be read", State{Organizations: Seen[[]Organization]{Lacks: []string{"read:organizations"}}}, Unknown, "may not look"},
+	} {
+		v := &verifier{Evidence: Evidence{State: &c.state, Setup: Setup{Role: &manifest.Resource{Kind: "Role", Name: "r"}}}}
+		v.holders()
+		if got := v.checks[0]; got.Result != c.want || !strings.Contains(got.Found, c.found) {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
+
+// TestConnectionOfNoApplication: a connection that no application may use lets nobody in,
+// whatever else is as promised.
+func TestConnectionOfNoApplication(t *testing.T) {
+	app := &manifest.Resource{Kind: "Client", Name: "app"}
+	for _, c := range []struct {
+		clients any
+		want    Result
+	}{{[]any{"crm", "other"}, OK}, {[]any{"other"}, Warn}, {[]any{}, Warn}, {nil, OK}} {
+		connection := OktaConnection("okta-globex", "globex.okta.com", "0oa1")
+		if c.clients != nil {
+			connection["enabled_clients"] = c.clients
+		}
+		state := &State{found: map[string]kind.Observed{app.Address(): {Exists: true, ID: "crm"}}}
+		v := &verifier{Evidence: Evidence{State: state, Setup: Setup{Apps: []App{{App: app}}}}}
+		v.connection(Organization{Name: "globex"}, connection, OrganizationConnection("con_1"))
+		if got := v.checks[0]; got.Result != c.want || strings.Contains(got.Found, "applications: none") != (c.want == Warn) {
+			t.Errorf("enabled_clients %v: %+v", c.clients, got)
+		}
+	}
+}

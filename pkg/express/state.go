@@ -51,7 +51,7 @@ type Organization struct {
 	Metadata map[string]any
 	// Connections are as the organization has them enabled.
 	Connections Seen[[]map[string]any]
-	// Admins counts the members with the role.
+	// Admins counts the members with the role, be it here or everywhere.
 	Admins Seen[int]
 }
 
@@ -230,7 +230,8 @@ func (l *looker) organizations(o LookOptions, roleID string) {
 		})
 		org.Admins.Lacks = members.Lacks
 		for _, m := range members.Value {
-			if slices.ContainsFunc(objects(m["roles"]), func(r map[string]any) bool { return r["id"] == roleID }) {
+			here := slices.ContainsFunc(objects(m["roles"]), func(r map[string]any) bool { return r["id"] == roleID })
+			if here || slices.Contains(l.state.Holders.Value, text(m, "user_id")) { // who has it everywhere has it here
 				org.Admins.Value++
 			}
 		}
