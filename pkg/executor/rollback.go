@@ -81,6 +81,8 @@ func PlanRollback(ctx context.Context, t Tenant, past Past, o RollbackOptions) (
 			return nil, fmt.Errorf("planning to take back %s: %w", address, err)
 		}
 	}
+	planner.LetGoFirst(b.out.Plan.Steps)
+	b.out.Plan.Steps = planner.Sequence(b.out.Plan.Steps, func(x, y int) bool { return x < y })
 	planner.MarkLost(b.out.Plan.Steps)
 	if err := b.losses(ctx, t); err != nil {
 		return nil, err

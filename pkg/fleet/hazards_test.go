@@ -227,3 +227,68 @@ func TestFullDiskLeavesTheStoreUsable(t *testing.T) {
 		t.Errorf("the plan is %s", indent(p.Steps))
 	}
 }
+
+// TestPermissionsGoBeforeTheirScope: a role lets go of a scope before its API does, forth
+// and back. The other way round the scope may take the permission along, and of a request
+// without an answer nobody could tell what became of it.
+func TestPermissionsGoBeforeTheirScope(t *testing.T) {
+	const docs = `apiVersion: ecplan/v1
+kind: ResourceServer
+metadata: {name: api}
+spec: {identifier: urn:api, name: Api, exclusive: true, scopes: [SCOPES]}
+---
+apiVersion: ecplan/v1
+kind: Role
+metadata: {name: role}
+spec: {name: Role, exclusive: true, permissions: [PERMISSIONS]}
+---
+apiVersion: ecplan/v1
+kind: Tenant
+metadata: {name: local}
+spec: {domain: 'DOMAIN', insecure: true, auth: {token: '${env.T}'}}
+`
+	scope := func(s string) string { return "{value: " + s + "}" }
+	permission := func(s string) string {
+		return "{resource_server_identifier: urn:api, permission_name: " + s + "}"
+	}
+	all := func(of func(string) string, values string) string {
+		var out []string
+		for _, v := range strings.Fields(values) {
+			out = append(out, of(v))
+		}
+		return strings.Join(out, ", ")
+	}
+	b := newBench(t, nil)
+	write := func(scopes string) {
+		b.write("manifest.yaml", strings.NewReplacer("SCOPES", all(scope, scopes), "PERMISSIONS", all(permission, scopes), "DOMAIN", b.sim.Domain()).Replace(docs))
+	}
+	order := func(steps []kind.Step) string {
+		var ids []string
+		for i, s := range steps {
+			ids = append(ids, s.ID)
+			if i > 0 && !slices.Contains(s.Needs, steps[i-1].ID) {
+				t.Errorf("%s needs %v, and not %s", s.ID, s.Needs, steps[i-1].ID)
+			}
+		}
+		return strings.Join(ids, " ")
+	}
+	const want = "Role/role#permissions-removed ResourceServer/api Role/role#permissions"
+	write("a b")
+	b.apply()
+	write("a c")
+	p, target := b.plan(), b.target()
+	if got := order(p.Steps); got != want {
+		t.Errorf("forth: %s, want %s", got, want)
+	}
+	out, err := target.Apply(context.Background(), p, fleet.ApplyOptions{Tool: "test", Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := target.PlanRollback(context.Background(), out.Run, false, fleet.PastOptions{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := order(back.Plan.Steps); got != want {
+		t.Errorf("back: %s, want %s", got, want)
+	}
+}

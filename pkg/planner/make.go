@@ -73,9 +73,10 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 	link(steps, states)
 	tellCauses(steps, states, p.Declared, in.Last)
 	linkRemovals(steps, states)
+	LetGoFirst(steps)
 	irreversibleLast(steps)
 	MarkLost(steps)
-	if p.Steps = sequence(steps, states); len(p.Steps) < len(steps) {
+	if p.Steps = Sequence(steps, byRank(steps, states)); len(p.Steps) < len(steps) {
 		ds = append(ds, circle(steps, p.Steps))
 	}
 	p.Unchanged = unchanged(states, steps)

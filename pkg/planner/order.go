@@ -127,16 +127,93 @@ func namedBy(rule *schemas.Rule, v any, named map[string]string) []string {
 	return out
 }
 
-// sequence puts the steps in an order in which they can run one after the other:
-// what is needed first, then by the kind's rank, the address, and the order in
-// which the kind gave them.
-func sequence(steps []kind.Step, states []*state) []kind.Step {
+// LetGoFirst makes what changes an object wait for the steps that take references to it
+// away. An API that loses a scope may take it from the roles that have it (facts §3.1,
+// UNCONFIRMED): of a request that takes it from a role at the same time, nobody could tell
+// afterwards whether it was done. In this order it does not matter.
+func LetGoFirst(steps []kind.Step) {
+	named := named(steps)
+	changes := map[string][]int{}
+	for i, s := range steps {
+		if s.Action == kind.Update && !s.Made() && !s.Removed() {
+			changes[s.Address] = append(changes[s.Address], i)
+		}
+	}
+	for i := range steps {
+		s := &steps[i]
+		if s.Action != kind.Update {
+			continue
+		}
+		stays := namedBy(schemas.Rules(s.Kind()), s.After, named)
+		for _, a := range namedBy(schemas.Rules(s.Kind()), s.Before, named) {
+			if a == s.Address || slices.Contains(stays, a) {
+				continue
+			}
+			for _, c := range changes[a] {
+				letGo(steps, i, c)
+			}
+		}
+	}
+}
+
+// letGo makes the step at change wait for the one at i, which itself stops waiting for it
+// and for changes that do. What it can't do without, it goes on waiting for: then the two
+// stay as they are.
+func letGo(steps []kind.Step, i, change int) {
+	at := map[string]int{}
+	for j, s := range steps {
+		at[s.ID] = j
+	}
+	seen := map[string]bool{}
+	var waits func(id string) bool
+	waits = func(id string) bool {
+		if _, known := seen[id]; !known {
+			seen[id] = id == steps[change].ID // meanwhile, should there be a circle
+			seen[id] = seen[id] || slices.ContainsFunc(steps[at[id]].Needs, waits)
+		}
+		return seen[id]
+	}
+	var needs []string
+	for _, id := range steps[i].Needs {
+		switch n := steps[at[id]]; {
+		case !waits(id):
+			needs = append(needs, id)
+		case n.Made() || n.Removed() || n.Guard != nil:
+			return
+		}
+	}
+	steps[i].Needs = needs
+	if c := &steps[change]; !slices.Contains(c.Needs, steps[i].ID) {
+		c.Needs = append(c.Needs, steps[i].ID)
+		slices.Sort(c.Needs)
+	}
+}
+
+// byRank is an order of steps: by the kind's rank, the address, and the order in which the
+// kind gave them.
+func byRank(steps []kind.Step, states []*state) func(a, b int) bool {
 	rank := map[string]int{}
 	for _, s := range states {
 		if s.kind != nil {
 			rank[s.desired.Address()] = s.kind.Rank
 		}
 	}
+	return func(a, b int) bool {
+		x, y := steps[a], steps[b]
+		if rank[x.Address] != rank[y.Address] {
+			return rank[x.Address] < rank[y.Address]
+		}
+		if x.Address != y.Address {
+			return x.Address < y.Address
+		}
+		return a < b
+	}
+}
+
+// Sequence puts the steps in an order in which they can run one after the other: what is
+// needed first, then as less says of their indexes. Steps that wait for each other are
+// left out.
+func Sequence(steps []kind.Step, less func(a, b int) bool) []kind.Step {
 	index := map[string]int{}
 	for i, s := range steps {
 		index[s.ID] = i
@@ -148,16 +225,6 @@ func sequence(steps []kind.Step, states []*state) []kind.Step {
 		for _, n := range s.Needs {
 			then[index[n]] = append(then[index[n]], i)
 		}
-	}
-	less := func(a, b int) bool {
-		x, y := steps[a], steps[b]
-		if rank[x.Address] != rank[y.Address] {
-			return rank[x.Address] < rank[y.Address]
-		}
-		if x.Address != y.Address {
-			return x.Address < y.Address
-		}
-		return a < b
 	}
 	var ready []int
 	for i := range steps {

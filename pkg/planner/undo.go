@@ -9,14 +9,7 @@ import (
 // References tells which of the objects that steps are about each address's steps
 // name by a value, as a permission names an API by its identifier: before or after.
 func References(steps []kind.Step) map[string][]string {
-	named := map[string]string{}
-	for _, s := range steps {
-		for f, v := range s.Key {
-			if text, ok := v.(string); ok {
-				named[s.Kind()+"."+f+"="+text] = s.Address
-			}
-		}
-	}
+	named := named(steps)
 	out := map[string][]string{}
 	for _, s := range steps {
 		for _, values := range []map[string]any{s.Before, s.After} {
@@ -24,6 +17,19 @@ func References(steps []kind.Step) map[string][]string {
 				if a != s.Address {
 					out[s.Address] = append(out[s.Address], a)
 				}
+			}
+		}
+	}
+	return out
+}
+
+// named maps "ResourceServer.identifier=https://…" to the address of the steps on it.
+func named(steps []kind.Step) map[string]string {
+	out := map[string]string{}
+	for _, s := range steps {
+		for f, v := range s.Key {
+			if text, ok := v.(string); ok {
+				out[s.Kind()+"."+f+"="+text] = s.Address
 			}
 		}
 	}
