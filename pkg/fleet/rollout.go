@@ -99,6 +99,7 @@ type RolloutOptions struct {
 	// Again says that the first wave plans again as well: its plan is an old one.
 	Again bool
 	// Confirm is asked before the wave after one whose check is "confirm": nil, or why not.
+	// When ctx ends, nobody waits for its answer any more.
 	Confirm  func(done, next Wave) error
 	Progress *Progress
 }
@@ -123,6 +124,9 @@ func RollOut(ctx context.Context, parts []Part, o RolloutOptions) []Result {
 	for i, w := range o.Waves {
 		wave := r.begin(w)
 		all = append(all, wave)
+		if r.stop == nil && ctx.Err() != nil {
+			r.stop = errAskedToStop
+		}
 		if r.stop != nil {
 			r.leave(wave)
 			continue
@@ -142,6 +146,9 @@ func RollOut(ctx context.Context, parts []Part, o RolloutOptions) []Result {
 	}
 	return out
 }
+
+// errAskedToStop says why nothing more is begun after an interruption.
+var errAskedToStop = errors.New("the rollout was asked to stop")
 
 // rollout is a RollOut while it goes on.
 type rollout struct {
@@ -209,7 +216,7 @@ func (r *rollout) run(w Wave, wave []*Result, again bool) {
 	g.Wait()
 	switch {
 	case r.ctx.Err() != nil:
-		r.stop = errors.New("the rollout was asked to stop")
+		r.stop = errAskedToStop
 	case r.tooMany():
 		r.stop = r.why(w)
 	}
@@ -322,12 +329,23 @@ func (r *rollout) between(i int, wave []*Result) {
 		r.verify(w, wave)
 		return
 	}
-	err := errors.New("nobody can be asked whether it may go on")
-	if r.Confirm != nil {
-		err = r.Confirm(w, r.Waves[i+1])
-	}
-	if err != nil {
+	if err := r.confirm(w, r.Waves[i+1]); err != nil {
 		r.stop = fmt.Errorf("after the wave %s: %w", w.Name, err)
+	}
+}
+
+// confirm asks whether it may go on: nil, or why not.
+func (r *rollout) confirm(done, next Wave) error {
+	if r.Confirm == nil {
+		return errors.New("nobody can be asked whether it may go on")
+	}
+	answer := make(chan error, 1)
+	go func() { answer <- r.Confirm(done, next) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-r.ctx.Done():
+		return errAskedToStop
 	}
 }
 
