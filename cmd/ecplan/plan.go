@@ -141,12 +141,12 @@ func save(file string, p *planner.Plan) error {
 	return nil
 }
 
-// planExit is the exit code of a plan: 1 where a tenant has none, 2 on demand where
-// changes are pending.
+// planExit is the exit code of a plan: 1 where a tenant has none that may be applied, 2 on
+// demand where changes are pending. Of drift nothing is applied, so no refusal counts.
 func planExit(c *cli.Context, p *planner.Plan) error {
 	pending := false
 	for _, t := range p.Tenants {
-		if t.Error != "" || slices.ContainsFunc(t.Notices, planner.Violates) {
+		if t.Error != "" || !c.Bool("drift") && unfit(t) {
 			return exit(exitError, nil)
 		}
 		pending = pending || len(t.Steps) > 0
@@ -155,4 +155,10 @@ func planExit(c *cli.Context, p *planner.Plan) error {
 		return exit(exitPending, nil)
 	}
 	return nil
+}
+
+// unfit reports whether a tenant's plan can't be applied as it is: it breaks the policy,
+// or has steps and a refusal that nobody acknowledged.
+func unfit(t planner.TenantPlan) bool {
+	return slices.ContainsFunc(t.Notices, planner.Violates) || len(t.Steps) > 0 && fleet.Refused(t, planner.Identity{}) != nil
 }

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -55,6 +56,14 @@ func TestGitLab(t *testing.T) {
 		t.Errorf("another plan than the one that was looked at is applied:\n%s", out)
 	}
 	w.wantWrites(0)
+	// The cache brings what a job that was killed on another host held.
+	locks := filepath.Join(work, ".ecplan", "locks")
+	for _, sim := range w.tenants {
+		record := strings.ReplaceAll(sim.Domain(), ":", "%3A") + ".json"
+		if err := errors.Join(os.MkdirAll(locks, 0o700), os.WriteFile(filepath.Join(locks, record), []byte(`{"host": "runner-1", "pid": 7}`), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if out, err := run(ci.Apply, handed...); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

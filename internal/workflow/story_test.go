@@ -161,6 +161,30 @@ func TestPolicy(t *testing.T) {
 	w.wantWrites(0)
 }
 
+// TestRefusal: a plan that apply would refuse fails the check already, until the manifest
+// says why it is meant; the drift of such a tenant is told all the same.
+func TestRefusal(t *testing.T) {
+	w := newWorld(t)
+	want(t, w.propose(1, w.main), map[string]string{"validate": "success", "plan": "success"})
+	want(t, w.merge(1, w.main), map[string]string{"apply": "success"})
+	call(t, w.tenants["prod"], "POST", "clients", `{"name": "Other", "app_type": "regular_web",
+		"client_metadata": {"is_express_configure_app": "true", "express_configure_sp_client_id": "other"}}`)
+	w.writes("prod")
+	w.writes("staging")
+	tree := w.branch()
+	change(t, tree, "auth0/tenants.yaml", "https://crm.acme.example/login", "https://crm.acme.example/new-login")
+	jobs := w.propose(4, tree)
+	want(t, jobs, map[string]string{"validate": "success", "plan": "failure"})
+	has(t, "the comment", w.comments[len(w.comments)-1].Body, "foreign-oin-client", "can't be applied while a refusal stands", "<!-- ecplan plan default failed -->")
+	if out := jobs["plan"].outputs; out["checksum"] != "" || out["changes"] != "false" {
+		t.Errorf("a plan that is refused is offered: %v", out)
+	}
+	change(t, tree, "auth0/express.yaml", "  name: acme-crm\n", "  name: acme-crm\n  acknowledge: {foreign-oin-client: Nobody signs in to it.}\n")
+	want(t, w.propose(4, tree), map[string]string{"validate": "success", "plan": "success"})
+	has(t, "the comment", w.comments[len(w.comments)-1].Body, "Nobody signs in to it", "checksum=sha256:")
+	w.wantWrites(0)
+}
+
 // TestBrokenManifests: each problem is shown at its line, the comment says what is wrong.
 func TestBrokenManifests(t *testing.T) {
 	w := newWorld(t)

@@ -8,7 +8,7 @@ store="Its journal is kept, in the artifact ecplan-store-$INPUT_NAME or the cach
 case $INPUT_COMMAND/$CODE in
   */0) ;;
   validate/*) fail "The manifests have errors; each is shown at its line." ;;
-  plan/*) fail "There is no plan that may be applied: a tenant can't be planned for, or the plan breaks the policy. The summary of the run says which." ;;
+  plan/*) fail "There is no plan that may be applied: a tenant can't be planned for, the plan breaks the policy, or a refusal stands that nobody acknowledged. The summary of the run says which." ;;
   drift/2) fail "Something has changed on a tenant since the last run, though no manifest did. The summary of the run says what." ;;
   drift/*) fail "Whether there is drift can't be told. The summary of the run says why." ;;
   */1) fail "ecplan $INPUT_COMMAND was refused or failed, and nothing was changed. The summary of the run says why." ;;
