@@ -54,20 +54,16 @@ func initAction(c *cli.Context) error {
 	}
 	token, _ := s.Env("ECPLAN_TOKEN")
 	start := express.Start{
-		Tenant: c.String("tenant-name"), Domain: answers["domain"], App: answers["app"], LoginURL: answers["login-url"], WithToken: token != "",
+		Tenant: c.String("tenant-name"), Domain: answers["domain"], App: answers["app"], AppName: answers["app-name"], LoginURL: answers["login-url"], WithToken: token != "",
 	}
 	if name := c.String("app-name"); name != "" {
 		start.App, start.AppByName = name, true
 	}
 	files := map[string][]byte{}
 	if key := answers["public-key"]; key != "" {
-		text, err := os.ReadFile(key) //nolint:gosec // the user names the file
+		text, kid, err := readKey(key)
 		if err != nil {
 			return err
-		}
-		kid, err := express.CheckKey(string(text))
-		if err != nil {
-			return fmt.Errorf("%s can't be Okta's key: %w", key, err)
 		}
 		start.Key = filepath.Base(key)
 		fmt.Fprintf(s.Err, "The key's id (kid) is %s.\n", kid)
@@ -102,6 +98,16 @@ func initAction(c *cli.Context) error {
 	return nil
 }
 
+func readKey(file string) (text []byte, kid string, err error) {
+	if text, err = os.ReadFile(file); err != nil { //nolint:gosec // the user names the file
+		return nil, "", err
+	}
+	if kid, err = express.CheckKey(string(text)); err != nil {
+		return nil, "", fmt.Errorf("%s can't be Okta's key: %w", file, err)
+	}
+	return text, kid, nil
+}
+
 // interview answers the questions from flags, and asks for the rest where somebody is
 // there to be asked.
 func interview(c *cli.Context) (map[string]string, error) {
@@ -121,9 +127,9 @@ func interview(c *cli.Context) (map[string]string, error) {
 			}
 			return nil, fmt.Errorf("there is no terminal to ask on; give --%s", q.Flag)
 		}
-		ids := []string(nil)
+		var names, ids []string
 		if !given && q.Flag == "app" {
-			ids = offer(c, answers["domain"])
+			names, ids = offer(c, answers["domain"])
 		}
 		for {
 			if !given {
@@ -132,11 +138,18 @@ func interview(c *cli.Context) (map[string]string, error) {
 				if answer = strings.TrimSpace(line); err != nil && answer == "" && !q.Optional {
 					return nil, errors.New("the questions were not answered; nothing was written")
 				}
-				if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(ids) {
-					answer = ids[n-1]
+				if n, err := strconv.Atoi(answer); err == nil && len(ids) > 0 {
+					if n < 1 || n > len(ids) {
+						fmt.Fprintf(s.Err, "There is no %d among these.\n", n)
+						continue
+					}
+					answer, answers["app-name"] = ids[n-1], names[n-1]
 				}
 			}
 			checked, err := q.Check(answer)
+			if err == nil && !given && q.Flag == "public-key" && checked != "" { // a flag's file is read later
+				_, _, err = readKey(checked)
+			}
 			if err == nil || q.Optional && answer == "" {
 				answers[q.Flag] = checked
 				break
@@ -151,20 +164,20 @@ func interview(c *cli.Context) (map[string]string, error) {
 }
 
 // offer lists the tenant's applications, if the environment has credentials for it.
-func offer(c *cli.Context, domain string) []string {
+func offer(c *cli.Context, domain string) (names, ids []string) {
 	s := streams(c)
 	env := func(name string) string { v, _ := s.Env(name); return v }
 	clients, err := fleet.Applications(context.WithoutCancel(c.Context), domain, env("ECPLAN_CLIENT_ID"), env("ECPLAN_CLIENT_SECRET"), env("ECPLAN_TOKEN"))
 	if err != nil {
 		fmt.Fprintf(s.Err, "The tenant's applications can't be listed: %v\n", err)
-		return nil
+		return nil, nil
 	}
-	lines, ids := express.Candidates(clients)
-	for i, l := range lines {
-		fmt.Fprintf(s.Err, "  %d. %s\n", i+1, l)
+	names, ids = express.Candidates(clients)
+	for i, name := range names {
+		fmt.Fprintf(s.Err, "  %d. %s (%s)\n", i+1, name, ids[i])
 	}
 	if len(ids) > 0 {
 		fmt.Fprintln(s.Err, "A number chooses one of these.")
 	}
-	return ids
+	return names, ids
 }

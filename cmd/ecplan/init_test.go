@@ -27,11 +27,11 @@ func TestInitAsks(t *testing.T) {
 		}})
 		return code, out.String(), errs.String()
 	}
-	code, out, errs := run(sim.Domain()+"\n1\nhttp://crm.acme.example\nhttps://crm.acme.example/login\n\n", "init", "--dir", dir)
+	code, out, errs := run(sim.Domain()+"\n9\n1\nhttp://crm.acme.example\nhttps://crm.acme.example/login\nno-such.pem\n../../go.mod\n\n", "init", "--dir", dir)
 	if code != exitDone {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
-	for _, want := range []string{"1. Acme CRM (7ZkQ2bVn8RwT4xLm9PdY6sHj3CfA1gEu)", "That can't be used: it must be an https address"} {
+	for _, want := range []string{"1. Acme CRM (7ZkQ2bVn8RwT4xLm9PdY6sHj3CfA1gEu)", "There is no 9 among these", "That can't be used: it must be an https address", "open no-such.pem", "../../go.mod can't be Okta's key"} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("the questions do not say %q:\n%s", want, errs)
 		}
@@ -43,7 +43,7 @@ func TestInitAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), `client_id: "7ZkQ2bVn8RwT4xLm9PdY6sHj3CfA1gEu" #`) || !strings.Contains(string(text), "# oin_client:") {
+	if !strings.Contains(string(text), `client_id: "7ZkQ2bVn8RwT4xLm9PdY6sHj3CfA1gEu" #`) || !strings.Contains(string(text), "  name: acme-crm\n") || !strings.Contains(string(text), "# oin_client:") {
 		t.Errorf("the manifest is\n%s\n%s", text, out)
 	}
 	if code, out, errs = run("", "plan", "-f", dir, "--store", t.TempDir()); code != exitDone || !strings.Contains(out, "Plan: 5 to create") {

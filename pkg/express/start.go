@@ -26,6 +26,8 @@ type Start struct {
 	// App is the client id of the application, or its name if AppByName is set.
 	App       string
 	AppByName bool
+	// AppName is the application's name where it is known: the document is called after it.
+	AppName string
 	// LoginURL is where a login of the application begins.
 	LoginURL string
 	// Key is the path of Okta's public key from the folder of the manifest; "" if there
@@ -83,9 +85,9 @@ func checkURL(s string) (string, error) {
 // CheckKey tells whether a file's text is a key that Auth0 takes, and its id.
 func CheckKey(text string) (kid string, err error) { return manifest.Thumbprint(text) }
 
-// Candidates are the applications that Express Configuration can be for, a line each, in
-// the order of their names; ids are their client ids.
-func Candidates(clients []map[string]any) (lines, ids []string) {
+// Candidates are the applications that Express Configuration can be for, in the order of
+// their names, which are made printable; ids are their client ids.
+func Candidates(clients []map[string]any) (names, ids []string) {
 	clients = slices.DeleteFunc(slices.Clone(clients), func(c map[string]any) bool {
 		meta, _ := c["client_metadata"].(map[string]any)
 		t := text(c, "app_type")
@@ -95,10 +97,10 @@ func Candidates(clients []map[string]any) (lines, ids []string) {
 		return cmp.Or(cmp.Compare(text(a, "name"), text(b, "name")), cmp.Compare(text(a, "client_id"), text(b, "client_id")))
 	})
 	for _, c := range clients {
-		lines = append(lines, fmt.Sprintf("%s (%s)", printable(text(c, "name")), text(c, "client_id")))
+		names = append(names, printable(text(c, "name")))
 		ids = append(ids, text(c, "client_id"))
 	}
-	return lines, ids
+	return names, ids
 }
 
 var startTemplates = template.Must(template.New("start").Parse(`{{define "express.yaml"}}# Okta Express Configuration for one application: the whole of Okta's guide.
@@ -166,7 +168,11 @@ func (s Start) Files() (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the login URL can't be read: %w", err)
 	}
-	view := startView{Start: s, Name: documentName(u.Hostname(), "app"), Local: host == "localhost" || ip != nil && ip.IsLoopback()}
+	view := startView{Start: s, Local: host == "localhost" || ip != nil && ip.IsLoopback()}
+	if s.AppByName {
+		s.AppName = s.App
+	}
+	view.Name = documentName(s.AppName, documentName(u.Hostname(), "app"))
 	name := strings.Split(host, ".")[0]
 	if view.Local {
 		name = "local"
