@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -85,6 +86,10 @@ func (s *Server) start(domain string) error {
 			seed = kept
 		case !errors.Is(err, os.ErrNotExist):
 			return fmt.Errorf("read the simulator's state: %w", err)
+		default: // it will be made, if there is a folder for it
+			if _, err := os.Stat(filepath.Dir(s.o.StateFile)); err != nil {
+				return fmt.Errorf("keep the simulator's state: %w", err)
+			}
 		}
 	}
 	if len(seed) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -128,12 +129,14 @@ func TestTokenScopesAndGrants(t *testing.T) {
 }
 
 func TestPrivateKeyJWT(t *testing.T) {
-	s := newTenant(t, auth0sim.Options{})
+	o := auth0sim.Options{StateFile: filepath.Join(t.TempDir(), "state.json")}
+	s := newTenant(t, o)
 	client, _ := guide(s)
 	id := client["client_id"].(string)
 	kid := client["client_authentication_methods"].(obj)["private_key_jwt"].(obj)["credentials"].([]any)[0].(obj)["kid"].(string)
 	now := time.Now()
 	n := 0
+	audience := "https://tenant.example/api/v2/"
 	ask := func(alg jose.SignatureAlgorithm, kid string, change func(obj)) (int, obj) {
 		t.Helper()
 		n++
@@ -154,7 +157,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 			t.Fatal(err)
 		}
 		return s.oauth(url.Values{
-			"grant_type": {"client_credentials"}, "audience": {"https://tenant.example/api/v2/"},
+			"grant_type": {"client_credentials"}, "audience": {audience},
 			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion},
 		})
 	}
@@ -190,6 +193,18 @@ func TestPrivateKeyJWT(t *testing.T) {
 	}
 	if status, _ := s.oauth(url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {"x"}, "audience": {"https://tenant.example/api/v2/"}}); status != 401 {
 		t.Errorf("a secret in place of the key: %d", status)
+	}
+	// A jti is used up by a request that is refused for another reason too, and stays so
+	// when the tenant is killed.
+	again := func(c obj) { c["jti"] = "refused" }
+	audience = "https://nowhere/"
+	if status, body := ask(jose.RS256, "", again); status != 403 {
+		t.Fatalf("%d %v", status, body)
+	}
+	audience = "https://tenant.example/api/v2/"
+	s = newTenant(t, o)
+	if status, body := ask(jose.RS256, "", again); status != 401 || body["error_description"] != "The client assertion has been used already" {
+		t.Errorf("a jti used before a kill: %d %v", status, body)
 	}
 }
 

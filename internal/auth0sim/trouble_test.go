@@ -297,6 +297,10 @@ func TestStateFile(t *testing.T) {
 	if _, err := auth0sim.New(o); err == nil {
 		t.Error("a torn state was taken")
 	}
+	o.StateFile = filepath.Join(t.TempDir(), "nowhere", "state.json")
+	if _, err := auth0sim.New(o); err == nil {
+		t.Error("a state that can't be kept was begun")
+	}
 }
 
 func TestSeed(t *testing.T) {
