@@ -166,19 +166,16 @@ func carryOut(c *cli.Context, set *manifest.Set, parts []fleet.Part, record jour
 	ends := fleet.RollOut(soft, parts, ro)
 	tell.quiet()
 	r := report.RunReport{Format: report.RunFormat, Tool: version, Command: c.Command.Name, Rollout: record.Name}
-	worst, left := exitDone, false
+	worst := exitDone
 	for i := range ends {
 		tr, code := tenantRun(&ends[i], len(ro.Waves) > 1)
 		tr.Next = leadOn(c, set, &ends[i], record.Name == "")
 		r.Tenants = append(r.Tenants, tr)
 		worst = worse(worst, code)
-		left = left || ends[i].Failed()
 	}
 	r.Seconds = time.Since(began).Seconds()
 	if record.Name != "" {
-		if left {
-			r.Next = []string{again(c, set, "resume", record.Name)}
-		}
+		r.Next = goOn(c, set, record, ends)
 		if soft.Err() == nil {
 			record.Ended = time.Now().UTC()
 			if err := journal.SaveRollout(parts[0].Target.Store, record); err != nil {

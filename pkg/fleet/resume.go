@@ -45,8 +45,12 @@ func PastParts(ts []*Target, record journal.Rollout, p *planner.Plan, refused Er
 	for i := range parts {
 		past, err := parts[i].Target.PastOf(record.Name)
 		parts[i].Past = past
-		if err != nil && parts[i].Refused == nil {
+		switch then := parts[i].Plan.Error; {
+		case parts[i].Refused != nil:
+		case err != nil:
 			parts[i].Refused = err
+		case then != "" && !past.begun():
+			parts[i].Refused = errors.New("the rollout has no plan for it, and a resume carries out only what was planned: plan it anew. What kept it from being planned then: " + then)
 		}
 	}
 	return parts

@@ -80,6 +80,13 @@ type Result struct {
 // Failed reports whether the tenant counts among a rollout's failures.
 func (r *Result) Failed() bool { return r.State != StateDone && r.State != StateNothing }
 
+// Unplanned reports whether nothing was done because there is no plan that holds: none
+// could be made, or the tenant has changed since. A resume can't change that.
+func (r *Result) Unplanned() bool {
+	var stale *Stale
+	return r.State == StateRefused && (r.Plan.Error != "" || errors.As(r.Err, &stale))
+}
+
 // RolloutOptions say under which rules a rollout runs.
 type RolloutOptions struct {
 	Waves []Wave
