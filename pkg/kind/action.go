@@ -257,6 +257,10 @@ func deployed(path []any) *Await {
 	}
 }
 
+// NoteNewValue is the note of a secret that is declared with another value than was set
+// last, the tenant having it as it was set.
+const NoteNewValue = "differs from what was set last"
+
 const noteUnknown = "can't be read back; no record of what was set last"
 
 func secretChange(name, op string, v any, note string) Change {
@@ -335,8 +339,10 @@ func secretChanges(d Desired, o Observed, want map[string]any) []Change {
 		case !recorded && d.Meta.AssumeSecretsUnchanged:
 		case !recorded:
 			out = append(out, secretChange(n, "change", want[n], noteUnknown))
+		case rec.Fingerprint != d.Fingerprint(d.reveal(want[n])) && rec.UpdatedAt != at:
+			out = append(out, secretChange(n, "change", want[n], NoteNewValue+", and set by someone else since"))
 		case rec.Fingerprint != d.Fingerprint(d.reveal(want[n])):
-			out = append(out, secretChange(n, "change", want[n], "differs from what was set last"))
+			out = append(out, secretChange(n, "change", want[n], NoteNewValue))
 		case rec.UpdatedAt != at:
 			out = append(out, secretChange(n, "change", want[n], "set by someone else since"))
 		}

@@ -52,11 +52,15 @@ func tellCauses(steps []kind.Step, states []*state, now map[string]map[string]st
 			continue
 		}
 		var drifted, changed []string
+		values := true // nothing but values that the manifest does not spell out have changed
 		for _, f := range fieldsOf(*s) {
-			if then[f] == now[s.Address][f] {
+			switch {
+			case then[f] != now[s.Address][f]:
+				changed, values = append(changed, f), false
+			case newValues(*s, f):
+				changed = append(changed, "values of "+f)
+			default:
 				drifted = append(drifted, f)
-			} else {
-				changed = append(changed, f)
 			}
 		}
 		switch {
@@ -69,6 +73,8 @@ func tellCauses(steps []kind.Step, states []*state, now map[string]map[string]st
 			s.Reason = fmt.Sprintf("drift since run %s (%s), and the manifest changed (%s)", last.Run, strings.Join(drifted, ", "), strings.Join(changed, ", "))
 		case len(drifted) > 0:
 			s.Cause, s.Reason = kind.Drift, "drift: "+driftWord(s)+" since run "+last.Run
+		case len(changed) > 0 && values:
+			s.Cause, s.Reason = kind.Declared, "a declared secret's value changed since run "+last.Run
 		case len(changed) > 0:
 			s.Cause, s.Reason = kind.Declared, "the manifest changed since run "+last.Run
 		}
@@ -100,6 +106,21 @@ func driftWord(s *kind.Step) string {
 		return "the flow was changed on the tenant"
 	}
 	return "changed on the tenant"
+}
+
+// newValues reports whether all that a step changes of a field are values that come from
+// elsewhere and are others than the last run set, with nobody having touched the tenant.
+func newValues(s kind.Step, field string) bool {
+	found := false
+	for _, c := range s.Changes {
+		if strings.HasPrefix(c.Path, field+".") {
+			if c.Note != kind.NoteNewValue {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
 }
 
 // fieldsOf lists the fields of the spec that a step is about.

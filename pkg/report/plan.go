@@ -39,7 +39,7 @@ func planDocument(p *planner.Plan, lim limits) *document {
 	number(d.Sections)
 	d.Headline = planHeadline(p, total, changed, failed)
 	d.Risk = failed > 0 || rank(total.class()) < rank("change")
-	if total.refusals > 0 {
+	if total.refusals > 0 && !tellsDrift(p) {
 		d.Headline += " It can't be applied while a refusal stands."
 	}
 	d.Asides = total.risks()
