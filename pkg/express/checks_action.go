@@ -62,6 +62,26 @@ func (v *verifier) action(app App) {
 	v.bound(r, found.ID)
 }
 
+// undeclaredAction looks for an Action that sets what Okta goes by, where the manifests
+// declare none: somebody else may look after it.
+func (v *verifier) undeclaredAction(app App) {
+	c := Check{
+		ID: "action", Title: "An Action puts the application's claims into Okta's tokens", Address: app.Client.Address(), Result: Fail,
+		Found: "the manifests declare none, and none that is bound to post-login sets sp_client_id", Expected: "an Action",
+		Advice: "Declare the guide's Action: ExpressConfiguration has it. Without it no token carries the claims that Okta needs.",
+	}
+	for _, b := range v.State.Flow {
+		bound, _ := b["action"].(map[string]any)
+		a := v.State.Actions[text(bound, "id")]
+		version, _ := a["deployed_version"].(map[string]any)
+		if strings.Contains(text(version, "code"), "sp_client_id") {
+			c.Result, c.Found = Unknown, "the manifests declare none; "+text(a, "name")+", bound to post-login, has to do with it"
+			c.Advice = "Declare it, with its secrets, to have it checked; 'ecplan rehearse --tenant' shows whether it works."
+		}
+	}
+	v.add(c)
+}
+
 // sameCode compares as planning does: blank lines at both ends don't count.
 func sameCode(a, b string) bool {
 	return strings.TrimSpace(strings.ReplaceAll(a, "\r\n", "\n")) == strings.TrimSpace(strings.ReplaceAll(b, "\r\n", "\n"))
@@ -123,9 +143,12 @@ func (v *verifier) bound(r *manifest.Resource, id string) {
 	c.Found = strings.Join(flow, " → ")
 	steps := v.steps(r, "binding")
 	switch _, wanted := r.Spec["bind"]; {
+	case !wanted && at < 0:
+		c.Result, c.Found, c.Expected = Fail, "the manifest does not bind it, and nobody has", "bound to post-login"
+		c.Advice = "Without it no token carries the claims that Okta needs. Declare its bind (in an ExpressConfiguration: take bind: null out) and apply."
 	case !wanted:
-		c.Result, c.Found = Warn, "the manifest does not bind it"
-		c.Advice = "Without it no token carries the claims that Okta needs. Take bind: null out of the manifest."
+		c.Result, c.Found = Warn, "bound by somebody; the manifest does not bind it"
+		c.Advice = "Who unbinds it is not noticed. Declare its bind, or take bind: null out of the manifest."
 	case at < 0:
 		c.Result, c.Expected, c.Advice = Fail, "bound to post-login", adviceApply
 		if c.Found == "" {

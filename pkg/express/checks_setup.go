@@ -18,7 +18,12 @@ const expirySoon = 30 * 24 * time.Hour
 
 // shared checks what all applications of a tenant have in common.
 func (v *verifier) shared() {
-	if v.Setup.API != nil {
+	if v.Setup.API == nil {
+		v.add(Check{
+			ID: "api", Title: "Okta's API is as declared, with its scopes", Result: Fail, Found: "the manifests declare none",
+			Expected: "an API with the identifier " + APIIdentifier, Advice: "Declare a ResourceServer with this identifier: Okta asks for tokens for it.",
+		})
+	} else {
 		v.declared("api", "Okta's API is as declared, with its scopes", v.Setup.API, "", nil)
 		v.obstacles(v.Setup.API, APIObstacles(v.State.Found(v.Setup.API).Object))
 	}
@@ -41,7 +46,10 @@ func (v *verifier) app(app App, st AppState) {
 	if client := v.State.Found(app.Client).Object; client != nil {
 		v.obstacles(app.Client, ClientObstacles(v.State.Found(v.Setup.API).Object, client, v.State.Found(app.Grant).Object, st.UserGrants, AskedScopes(app.Provisions())))
 	}
-	if v.firstUseOf(app.Action) {
+	switch {
+	case app.Action == nil:
+		v.undeclaredAction(app)
+	case v.firstUseOf(app.Action):
 		v.action(app)
 	}
 }
@@ -55,9 +63,6 @@ func (v *verifier) obstacles(of *manifest.Resource, list []Obstacle) {
 
 // firstUseOf reports whether an Action that applications share was not checked yet.
 func (v *verifier) firstUseOf(action *manifest.Resource) bool {
-	if action == nil {
-		return false
-	}
 	return !slices.ContainsFunc(v.checks, func(c Check) bool { return c.Address == action.Address() })
 }
 

@@ -59,7 +59,7 @@ func FindSetup(rs []*manifest.Resource) Setup {
 		}
 		for _, r := range rs {
 			switch {
-			case r.Kind == "Client" && r.Meta.Existing && names(meta[metadataApp], r, "client_id"):
+			case r.Kind == "Client" && names(meta[metadataApp], r, "client_id"):
 				use(&app.App, r)
 			case r.Kind == "Action" && isExpressAction(r) && (r.From == "" || r.From == app.Client.From || r.Address() == actionAddress):
 				use(&app.Action, r)
@@ -114,10 +114,13 @@ func grantOf(client *manifest.Resource, rs []*manifest.Resource) *manifest.Resou
 	return first
 }
 
+// isExpressAction reports whether an Action is for Okta's tokens: ExpressConfiguration
+// made it, it has the secret that names the API, or (import leaves secrets out) it is the
+// guide's code.
 func isExpressAction(r *manifest.Resource) bool {
 	secrets, _ := r.Spec["secrets"].(map[string]any)
 	_, named := secrets[secretIdentifier]
-	return r.Spec["trigger"] == "post-login" && (named || r.From != "")
+	return r.Spec["trigger"] == "post-login" && (named || r.From != "" || sameCode(text(r.Spec, "code"), GuideCode))
 }
 
 // isAPI reports whether r is the API that Okta gets tokens for: the one that an
