@@ -108,6 +108,18 @@ func driftWord(s *kind.Step) string {
 	return "changed on the tenant"
 }
 
+// tellTakenBack says why a plan that takes everything back changes what stays: neither the
+// tenant nor the manifest needs to have changed.
+func tellTakenBack(steps []kind.Step, states []*state) {
+	for _, s := range states {
+		for i := range steps {
+			if !s.desired.Removing && steps[i].Address == s.desired.Address() {
+				steps[i].Reason = "what earlier runs added to it goes"
+			}
+		}
+	}
+}
+
 // newValues reports whether all that a step changes of a field are values that come from
 // elsewhere and are others than the last run set, with nobody having touched the tenant.
 func newValues(s kind.Step, field string) bool {

@@ -71,7 +71,11 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 	}
 	p.Declared, p.Since = declared(states), in.Last.Run
 	link(steps, states)
-	tellCauses(steps, states, p.Declared, in.Last)
+	if in.NoCreate {
+		tellTakenBack(steps, states)
+	} else {
+		tellCauses(steps, states, p.Declared, in.Last)
+	}
 	linkRemovals(steps, states)
 	LetGoFirst(steps)
 	irreversibleLast(steps)
