@@ -208,12 +208,12 @@ func (c *checker) check(line []byte) {
 		fmt.Fprintf(sum, "%d ", len(part))
 		sum.Write(part)
 	}
-	if key := [sha256.Size]byte(sum.Sum(nil)); c.known[key] {
+	key := [sha256.Size]byte(sum.Sum(nil))
+	if c.known[key] {
 		c.n++
 		return
-	} else {
-		c.known[key] = true
 	}
+	c.known[key] = true
 	x := struct {
 		Method, Path   string
 		Status         int
