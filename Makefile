@@ -38,7 +38,7 @@ fuzz: ## each fuzz target for FUZZTIME (20s)
 		go test "./$${file%/*}" -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) || exit 1; \
 	done
 
-torture: ## every fault at every request, and 10,000 random cases; takes about an hour on 2 cores
+torture: ## every fault at every request, and 10,000 random cases; takes about half an hour on 2 cores
 	ECPLAN_TORTURE=1 go test -race -parallel 8 -timeout 3h -skip '^TestMisery$$' ./...
 	ECPLAN_TORTURE=1 go test -parallel 4 -timeout 3h -run '^TestMisery$$' ./pkg/fleet
 
