@@ -59,6 +59,9 @@ func readPolicy(file string) (planner.Policy, error) {
 	if err := d.Decode(&p); err != nil && !errors.Is(err, io.EOF) {
 		return p, fmt.Errorf("%s is no policy: %w. It knows deny, require_acknowledgement, grant_scopes, min_key_bits and max_token_lifetime", file, err)
 	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return p, fmt.Errorf("%s has more than one YAML document, and a policy is one: only the first would be enforced. Make it one", file)
+	}
 	kinds := kind.All()
 	for _, d := range p.Deny {
 		if d.Kind != "" && kinds[d.Kind] == nil {
