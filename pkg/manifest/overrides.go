@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/ecplan/ecplan/schemas"
@@ -138,7 +139,8 @@ func (d *document) versions() map[string]map[string]any {
 }
 
 // checkOverrides checks what no tenant gets, and so is not checked when a tenant's
-// resources are: overrides that pick nobody, and, where there are no tenants, all.
+// resources are: overrides that pick nobody, those of Variables, and, where there are no
+// tenants, all.
 func (s *Set) checkOverrides() Diagnostics {
 	var ds Diagnostics
 	tenants := s.tenants
@@ -149,32 +151,64 @@ func (s *Set) checkOverrides() Diagnostics {
 				Summary: fmt.Sprintf("a %s has no overrides", d.kind), Detail: "Overrides are for what tenants get."})
 			continue
 		}
-		if len(os) > 0 && len(tenants) == 0 {
+		apart := !onTenants(d.kind) // not a resource of any tenant
+		if len(os) > 0 && (apart || len(tenants) == 0) {
 			ds = append(ds, d.checkSpec()...)
 		}
-		for _, o := range os {
-			picked := s.picks(o.tenants)
-			if !picked {
+		only := selectorOf(d.metadata["tenants"])
+		for i, o := range os {
+			if apart || !s.picks(only, o.tenants) {
 				ds = append(ds, d.with([]override{o}).checkSpec()...)
 			}
-			if !picked && len(tenants) > 0 {
+			if len(tenants) > 0 && !s.picks(o.tenants) {
 				ds = append(ds, nobody(d, o.path+".tenants", o.tenants))
 			}
+			ds = append(ds, d.idle(os[:i+1])...)
 		}
-		if only := selectorOf(d.metadata["tenants"]); len(tenants) > 0 && !s.picks(only) {
+		if len(tenants) > 0 && !s.picks(only) {
 			ds = append(ds, nobody(d, "metadata.tenants", only))
 		}
 	}
 	return ds
 }
 
+// idle reports what the last of os takes out although neither the document nor an
+// override before it puts it in: most likely it is misspelt.
+func (d *document) idle(os []override) Diagnostics {
+	var ds Diagnostics
+	last := os[len(os)-1]
+	for j, path := range last.without {
+		there := has(d.spec, path)
+		for _, o := range os[:len(os)-1] {
+			there = there || has(o.spec, path)
+		}
+		if at := fmt.Sprintf("%s.without[%d]", last.path, j); !there && path != "" {
+			ds = append(ds, Diagnostic{Severity: Warning, Pos: d.at(at), Address: d.address(), Path: at,
+				Summary: fmt.Sprintf("%s takes nothing out", at),
+				Detail:  fmt.Sprintf("The document's spec has no %s. Check the spelling: it is a path below spec, as in oin_client.description.", quoted(path))})
+		}
+	}
+	return ds
+}
+
+// has reports whether there is a value at a path below m.
+func has(m map[string]any, path string) bool {
+	first, rest, deeper := strings.Cut(path, ".")
+	v, ok := m[first]
+	if !ok || !deeper {
+		return ok
+	}
+	inner, _ := v.(map[string]any)
+	return has(inner, rest)
+}
+
 // hasOverrides reports whether documents of a kind may have overrides.
 func hasOverrides(kind string) bool { return kind != KindTenant && kind != KindRollout }
 
-// picks reports whether any declared tenant is picked.
-func (s *Set) picks(by Selector) bool {
+// picks reports whether any declared tenant is picked by all of the selectors.
+func (s *Set) picks(by ...Selector) bool {
 	for _, t := range s.tenants {
-		if by.Matches(t) {
+		if !slices.ContainsFunc(by, func(one Selector) bool { return !one.Matches(t) }) {
 			return true
 		}
 	}
