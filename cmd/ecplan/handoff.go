@@ -19,6 +19,7 @@ func handoffCommand() *cli.Command {
 		Name:  "handoff",
 		Usage: "write the letter to Okta that ends the guide; refuses while a set-up check fails; sends nothing",
 		Flags: append(loadFlags(), tenantFlag(), formatFlag(report.Text, report.JSON), noColorFlag(), storeFlag(),
+			&cli.StringFlag{Name: "app", Usage: "hand over the ExpressConfiguration `NAME` alone, where there are several"},
 			&cli.StringFlag{Name: "oin-name", Usage: "call the application `NAME`, as in the OIN; the application's own name if not given"},
 			&cli.StringFlag{Name: "okta-org", Usage: "name the Okta `ORG` in which the integration is developed"},
 			&cli.StringFlag{Name: "from", Usage: "write the letter from `ADDRESS`"},
@@ -41,7 +42,7 @@ func handoff(c *cli.Context) error {
 		return errors.New("an integration in the OIN has one tenant; name it with --tenant")
 	}
 	mails, err := ts[0].Handoff(c.Context, express.Handoff{
-		OINName: c.String("oin-name"), OktaOrg: c.String("okta-org"), From: c.String("from"), RequestKey: c.Bool("request-key"), Tool: version,
+		App: c.String("app"), OINName: c.String("oin-name"), OktaOrg: c.String("okta-org"), From: c.String("from"), RequestKey: c.Bool("request-key"), Tool: version,
 	})
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"mime/quotedprintable"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -17,6 +18,9 @@ const OktaTeam = "expressconfig@okta.com"
 
 // Handoff says what to write to Okta besides what the tenant tells.
 type Handoff struct {
+	// App is the name of the one application to hand over; "" is all of them. What fails
+	// with another one does not matter to it.
+	App string
 	// OINName is the application's name in the OIN; "" takes that on the tenant.
 	OINName string
 	// OktaOrg is the Okta org that the application is developed in; "" leaves it to be filled in.
@@ -58,9 +62,23 @@ func (e *Unready) Error() string {
 // Mails writes one letter an application from what verify found. A failing set-up check
 // is an *Unready; when the key is asked for, checks of the key may fail.
 func (h Handoff) Mails(s Setup, st *State, r Report) ([]Mail, error) {
+	var apps []int
+	var names []string
+	for i, app := range s.Apps {
+		names = append(names, app.Name)
+		if h.App == "" || app.Name == h.App {
+			apps = append(apps, i)
+		}
+	}
+	if len(apps) == 0 {
+		return nil, fmt.Errorf("no application is called %q; there are: %s", h.App, strings.Join(names, ", "))
+	}
 	var broken []Check
 	keyOnly := true
 	for _, c := range r.Broken() {
+		if h.App != "" && !concerns(c, h.App) {
+			continue
+		}
 		isKey := c.ID == "key" || strings.HasPrefix(c.ID, "key.") || strings.HasPrefix(c.ID, "key@")
 		keyOnly = keyOnly && isKey
 		if !isKey || !h.RequestKey {
@@ -72,6 +90,11 @@ func (h Handoff) Mails(s Setup, st *State, r Report) ([]Mail, error) {
 		if keyOnly {
 			err = fmt.Errorf("%w\nOnly the key is missing: ask Okta for it with 'ecplan handoff --request-key'", err)
 		}
+		if ready := slices.DeleteFunc(names, func(name string) bool {
+			return slices.ContainsFunc(broken, func(c Check) bool { return concerns(c, name) })
+		}); len(ready) > 0 && h.App == "" {
+			err = fmt.Errorf("%w\nReady to be handed over alone, with --app: %s", err, strings.Join(ready, ", "))
+		}
 		return nil, err
 	}
 	if h.From != "" {
@@ -79,14 +102,30 @@ func (h Handoff) Mails(s Setup, st *State, r Report) ([]Mail, error) {
 			return nil, fmt.Errorf("the sender %q is no mail address: %w", h.From, err)
 		}
 	}
-	if h.OINName != "" && len(s.Apps) > 1 {
-		return nil, errors.New("one name in the OIN can't be that of several applications; leave it out, and correct the names in the letters")
+	if h.RequestKey && len(apps) > 1 {
+		if without := slices.DeleteFunc(slices.Clone(apps), func(i int) bool { return !lacksKey(r, s.Apps[i].Name) }); len(without) > 0 {
+			apps = without // who has a key is not asked for another one
+		}
+	}
+	if h.OINName != "" && len(apps) > 1 {
+		return nil, errors.New("one name in the OIN can't be that of several applications; name the application with --app, or leave it out and correct the names in the letters")
 	}
 	var out []Mail
-	for i, app := range s.Apps {
-		out = append(out, h.letter(app, st, i, r))
+	for _, i := range apps {
+		out = append(out, h.letter(s.Apps[i], st, i, r))
 	}
 	return out, nil
+}
+
+// concerns reports whether a check is about an application, or about what all have in
+// common. Where there are several, the checks of one end with @ and its name.
+func concerns(c Check, app string) bool {
+	_, of, one := strings.Cut(c.ID, "@")
+	return !one || of == app
+}
+
+func lacksKey(r Report, app string) bool {
+	return slices.ContainsFunc(r.Broken(), func(c Check) bool { return strings.HasPrefix(c.ID, "key") && concerns(c, app) })
 }
 
 func (h Handoff) letter(app App, st *State, i int, r Report) Mail {
@@ -129,7 +168,7 @@ func (h Handoff) letter(app App, st *State, i int, r Report) Mail {
 	at := r.At.UTC().Format("2006-01-02 15:04 UTC")
 	setup := 0
 	for _, c := range r.Checks {
-		if c.Class == ClassSetup && c.Result == OK {
+		if c.Class == ClassSetup && c.Result == OK && concerns(c, app.Name) {
 			setup++
 		}
 	}
@@ -165,7 +204,7 @@ func sendingNotes(h Handoff, app App, r Report) []string {
 		out = append(out, "For SCIM the submission in the OIN wants the integration variable scim_base_url, and app.scim_base_url as the Base URL.")
 	}
 	for _, c := range r.Checks {
-		if c.Result == Warn || c.Result == Unknown {
+		if (c.Result == Warn || c.Result == Unknown) && concerns(c, app.Name) {
 			out = append(out, fmt.Sprintf("Not settled yet: %s (%s).", c.Title, c.Found))
 		}
 	}
