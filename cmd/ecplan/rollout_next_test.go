@@ -50,6 +50,10 @@ spec:
 		t.Fatal(err)
 	}
 	fault()
+	_, out, _ = f.ecplan("destroy", "--all", "--yes") // refused: clients would lose their ids
+	if line := toGoOn(out); !strings.HasPrefix(line, "ecplan destroy --tenant t000 --tenant t002 ") {
+		t.Errorf("%s\n%s", line, out)
+	}
 	if code, out, _ := f.ecplan("destroy", "--all", "--yes", "--force"); code != exitDone {
 		t.Fatalf("destroy: exit %d\n%s", code, out)
 	}

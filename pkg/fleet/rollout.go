@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecplan/ecplan/pkg/executor"
+	"github.com/ecplan/ecplan/pkg/kind"
 	"github.com/ecplan/ecplan/pkg/manifest"
 	"github.com/ecplan/ecplan/pkg/planner"
 )
@@ -81,10 +82,12 @@ type Result struct {
 func (r *Result) Failed() bool { return r.State != StateDone && r.State != StateNothing }
 
 // Unplanned reports whether nothing was done because there is no plan that holds: none
-// could be made, or the tenant has changed since. A resume can't change that.
+// could be made, the tenant has changed since, or something in it refuses. A resume can't
+// change that.
 func (r *Result) Unplanned() bool {
 	var stale *Stale
-	return r.State == StateRefused && (r.Plan.Error != "" || errors.As(r.Err, &stale))
+	refuses := slices.ContainsFunc(r.Plan.Notices, func(n kind.Notice) bool { return n.Level == kind.Refusal && n.Acknowledged == "" })
+	return r.State == StateRefused && (r.Plan.Error != "" || refuses || errors.As(r.Err, &stale))
 }
 
 // RolloutOptions say under which rules a rollout runs.
