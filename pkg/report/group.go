@@ -118,6 +118,9 @@ func commonNotices(p *planner.Plan, lim limits, generic []bool, heard map[string
 	var out []card
 	for _, c := range all {
 		on := "all of them"
+		if planned < len(p.Tenants) {
+			on = "all that have a plan"
+		}
 		if len(c.tenants) < planned {
 			names := make([]string, len(c.tenants))
 			for i, t := range c.tenants {

@@ -59,6 +59,10 @@ func TestCommonNotices(t *testing.T) {
 	if got := told(d.Notices); got != "everywhere" || d.Notices[0].Lines[1].Text != "all of them" || !strings.Contains(d.Notices[0].Lines[0].Text, domainVariable) {
 		t.Errorf("told of all: %s, %+v", got, d.Notices)
 	}
+	unread := planDocument(planOf(append(p.Tenants, planner.TenantPlan{Tenant: "e", Domain: "e.example", Error: "no"})...), limitsOf(Text))
+	if got := unread.Notices[0].Lines[1].Text; got != "all that have a plan" {
+		t.Errorf("with a tenant of which nothing is known, it is told of %q", got)
+	}
 	for _, s := range d.Sections {
 		if got, want := told(s.Notices), map[string]string{"a": "two", "c": "alone", "d": ""}[s.Tenants[0].Name]; got != want {
 			t.Errorf("told of %s: %q, want %q", s.Tenants[0].Name, got, want)
