@@ -41,7 +41,7 @@ func rotate(c *cli.Context) error {
 	if (c.String("key") == "") != c.Bool("finish") {
 		return errors.New("give either --key FILE, to begin a rotation, or --finish, to end one")
 	}
-	overlap, err := days(c.String("overlap"))
+	overlap, err := days("overlap", c.String("overlap"))
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func mode(file string) os.FileMode {
 	return 0o644
 }
 
-// days reads a time such as 14d or 36h.
-func days(s string) (time.Duration, error) {
+// days reads a flag's time, such as 14d or 36h.
+func days(flag, s string) (time.Duration, error) {
 	if n, ok := strings.CutSuffix(s, "d"); ok {
 		if d, err := strconv.ParseFloat(n, 64); err == nil && d >= 0 && d <= 3650 {
 			return time.Duration(d * float64(24*time.Hour)), nil
@@ -121,7 +121,7 @@ func days(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("--overlap %q is not a time; write days or hours, such as 14d or 36h", s)
+		return 0, fmt.Errorf("--%s %q is not a time; write days or hours, such as 14d or 36h", flag, s)
 	}
 	return d, nil
 }

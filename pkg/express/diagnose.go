@@ -65,6 +65,8 @@ var meanings = []meaning{
 	{"f", []string{"callback url"}, "Okta's address is not among the client's callbacks", "Run 'ecplan apply': it puts Okta's callback back."},
 	{"f", []string{"no connections enabled"}, "The OIN client can use no connection, so nobody can log in; a new connection can also take some minutes", "Enable the OIN client on the connection with the admins' accounts."},
 	{"f", []string{"service not found"}, "The tenant has no API with the audience that Okta asks for", "Run 'ecplan apply': it makes Okta's API."},
+	{"f", []string{"not authorized to access"}, "The API lets users log in for it through clients with a grant only, or not at all", "Run 'ecplan verify': api.subject_type_authorization or grant.user tells which."},
+	{"f", []string{"pushed authorization"}, "The OIN client takes pushed login requests only", "Run 'ecplan verify': client.require_pushed_authorization_requests tells what to put back."},
 	{"f", []string{"consent"}, "The admin did not consent", "Ask the admin to press the button again and to accept."},
 	{"f", nil, "The login was refused", adviceAction},
 	{"fp", nil, "The password was wrong", "Ask the admin to try again, or to reset the password."},

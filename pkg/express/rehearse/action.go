@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"cmp"
 	_ "embed" // what an Action finds around itself
 	"encoding/json"
 	"errors"
@@ -47,10 +48,22 @@ type op struct {
 }
 
 func (o op) text(i int) string {
-	if i < len(o.Args) {
+	if i >= 0 && i < len(o.Args) {
 		if s, ok := o.Args[i].(string); ok {
 			return s
 		}
+	}
+	return ""
+}
+
+// denial is why a call ends the login, "" if it does not. Revoking the session does, too
+// (https://auth0.com/docs/manage-users/sessions/manage-sessions-actions).
+func (o op) denial() string {
+	switch o.Name {
+	case "access.deny", "validation.error":
+		return cmp.Or(o.text(len(o.Args)-1), "no reason is given")
+	case "session.revoke":
+		return cmp.Or(o.text(0), "no reason is given") + " (it revokes the session)"
 	}
 	return ""
 }

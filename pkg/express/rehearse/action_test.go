@@ -133,6 +133,18 @@ func TestWhatActionsDo(t *testing.T) {
 			func(p performance) bool { return len(p.Ops) == 1 && p.Ops[0].text(0) == "no" },
 		},
 		{
+			"denies without a word", `exports.onExecutePostLogin = async (e, api) => { api.access.deny() }`,
+			func(p performance) bool { return len(p.Ops) == 1 && p.Ops[0].denial() == "no reason is given" },
+		},
+		{
+			"denies with an empty word", `exports.onExecutePostLogin = async (e, api) => { api.access.deny("") }`,
+			func(p performance) bool { return len(p.Ops) == 1 && p.Ops[0].denial() == "no reason is given" },
+		},
+		{
+			"revokes the session", `exports.onExecutePostLogin = async (e, api) => { api.session.revoke("stale") }`,
+			func(p performance) bool { return strings.HasPrefix(p.Ops[0].denial(), "stale") },
+		},
+		{
 			"takes a module apart and returns early", `const { ManagementClient } = require('auth0'); const u = require('axios').create; exports.onExecutePostLogin = async (e) => { if (!e.organization) return; new ManagementClient(); }`,
 			func(p performance) bool { return p.Thrown == "" && !p.unfinished() },
 		},

@@ -23,7 +23,7 @@ func (p *play) request(part Part, user string) request {
 func (p *play) flow(ctx context.Context, part Part) (Act, error) {
 	act := Act{Title: "From the button to the connection: " + part.Name}
 	if part.Client == "" {
-		act.Steps = []Step{{Who: "Okta", To: "Auth0", Title: "asks for a login", Result: express.Fail, Lines: []string{"there is no OIN client, so nobody can ask"}, Advice: "Run 'ecplan apply'."}}
+		act.Steps = []Step{{Who: "Okta", To: "Auth0", Title: "asks for a login", Result: express.Fail, Lines: []string{"there is no OIN client, or none that can be told from others, so nobody can ask"}, Advice: "Run 'ecplan verify': the check client says which, and what to do."}}
 		return act, nil
 	}
 	a, err := p.authority()

@@ -236,8 +236,8 @@ func (a *authority) actions(out *login, r request, client, user, org, api object
 			if line, scopes = a.apply(o, deployed.Name, out, claims, scopes, shared); line != "" {
 				step.Lines = append(step.Lines, line)
 			}
-			if o.Name == "access.deny" || o.Name == "validation.error" {
-				denied = o.text(len(o.Args) - 1)
+			if why := o.denial(); why != "" {
+				denied = why
 			}
 		}
 		switch {
