@@ -117,10 +117,19 @@ func TestPruneDeletesOnlyWhatRunsCreated(t *testing.T) {
 	if err := os.Remove(filepath.Join(b.dir, "actions.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	if p := b.plan(); len(p.Steps) != 0 {
-		t.Errorf("without --prune something would be done: %s", indent(p.Steps))
+	stays := b.plan()
+	if len(stays.Steps) != 0 {
+		t.Errorf("without --prune something would be done: %s", indent(stays.Steps))
+	}
+	if got, _ := noticed(stays, "no-longer-declared"); got != ": 2 objects that earlier runs created are no longer declared, and stay" {
+		t.Errorf("what stays is told as %q", got)
 	}
 	p := b.carryOut(fleet.PlanOptions{Mode: planner.Prune})
+	for _, p := range []planner.TenantPlan{p, b.plan()} {
+		if got, _ := noticed(p, "no-longer-declared"); got != "" {
+			t.Errorf("what goes is told to stay: %s", got)
+		}
+	}
 	if got := strings.Join(bound(b.state()), " "); got != "add-roles-claim express_configure_postlogin_action" {
 		t.Errorf("bound are %s", got)
 	}
@@ -144,6 +153,9 @@ func TestPruneKnowsWhatMoved(t *testing.T) {
 		doc("ResourceServer", "after", object{"identifier": "urn:moved", "scopes": []any{object{"value": "read:x"}}}),
 		doc("Role", "ops", object{"name": "ops", "permissions": []any{object{"resource_server_identifier": "urn:moved", "permission_name": "read:x"}}}),
 	})
+	if got, _ := noticed(b.plan(), "no-longer-declared"); got != "" {
+		t.Errorf("what moved is told to stay: %s", got)
+	}
 	p := b.carryOut(fleet.PlanOptions{Mode: planner.Prune})
 	for _, s := range p.Steps {
 		if s.ID == "Role/ops#permissions" && !slices.Contains(s.Needs, "ResourceServer/after") {

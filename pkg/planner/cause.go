@@ -165,6 +165,8 @@ func DriftOnly(p TenantPlan) TenantPlan {
 		p.Error = "no run that brought this tenant to what is declared is on record, so drift can't be told from it. Apply once, and keep the store (--store) between runs"
 	}
 	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s kind.Step) bool { return s.Cause != kind.Drift && s.Cause != kind.Both })
-	p.Notices = slices.DeleteFunc(slices.Clone(p.Notices), func(n kind.Notice) bool { return n.ID == scopesMissing || n.ID == scopesUnknown })
+	p.Notices = slices.DeleteFunc(slices.Clone(p.Notices), func(n kind.Notice) bool {
+		return slices.Contains([]string{scopesMissing, scopesUnknown, noLongerDeclared}, n.ID)
+	})
 	return p
 }

@@ -87,6 +87,7 @@ func Make(in Input, v *kind.View) (TenantPlan, manifest.Diagnostics) {
 	p.EqualSecrets = equalSecrets(states)
 	guards, refused := guardRemovals(states, steps, v)
 	p.Notices, ds = append(p.Notices, guards...), append(ds, refused...)
+	p.Notices = append(p.Notices, whatStays(in, states)...)
 	p.Notices = append(p.Notices, scopeNotices(in, p.Steps)...)
 	if in.Notices != nil {
 		p.Notices = append(p.Notices, in.Notices(in.Resources, v)...)

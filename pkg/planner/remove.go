@@ -77,6 +77,39 @@ func linkRemovals(steps []kind.Step, states []*state) {
 	}
 }
 
+// noLongerDeclared is the notice of whatStays.
+const noLongerDeclared = "no-longer-declared"
+
+// whatStays tells of objects that runs created and that no resource is about any more. One
+// that goes under another address by now is none of them.
+func whatStays(in Input, states []*state) []kind.Notice {
+	about := map[string]bool{} // addresses, and objects
+	for _, s := range states {
+		about[s.desired.Address()], about[objectKey(s)] = true, true
+		for _, a := range s.desired.Meta.Formerly {
+			about[a] = true
+		}
+	}
+	var stay []string
+	for _, a := range manifest.Keys(in.Records) {
+		k, _, _ := strings.Cut(a, "/")
+		if r := in.Records[a]; r.Created && !about[a] && !about[k+" "+r.ID] {
+			stay = append(stay, a)
+		}
+	}
+	if len(stay) == 0 {
+		return nil
+	}
+	what := "1 object that an earlier run created is no longer declared, and stays"
+	if n := len(stay); n > 1 {
+		what = fmt.Sprintf("%d objects that earlier runs created are no longer declared, and stay", n)
+	}
+	return []kind.Notice{{
+		ID: noLongerDeclared, Level: kind.Info, Summary: what,
+		Detail: strings.Join(stay, ", ") + ". With --prune the plan deletes what there is of them.",
+	}}
+}
+
 // MaxDeleteShare is the part of a tenant's objects of one kind that a plan may delete
 // without being forced: half of them, and always one.
 const MaxDeleteShare = 0.5
