@@ -1,7 +1,9 @@
 package auth0sim
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -314,6 +316,11 @@ func addOnce(all []string, x string) []string {
 // rest reads what a kept state has beside the objects.
 func (l *loader) rest() error {
 	l.t.draw.drawn = max(l.t.draw.drawn, uint64(num(l.state["drawn"])))
+	if _, kept := l.state["drawn"]; !kept && l.state["complete"] == true {
+		// A snapshot's objects have ids that were drawn: those of the next ones are others.
+		sum := sha256.Sum256(encode(l.state))
+		l.t.draw.drawn = 1<<32 + uint64(binary.BigEndian.Uint32(sum[:]))
+	}
 	for name, times := range map[string]map[string]time.Time{"used_assertions": l.t.usedJTIs, "deleting": l.t.deleting} {
 		for key, until := range object(l.state[name]) {
 			if at, err := time.Parse(time.RFC3339Nano, str(until)); err == nil {

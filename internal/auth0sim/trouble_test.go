@@ -376,3 +376,22 @@ func TestLoopbackOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestSnapshotAsSeed: what is made on a tenant that goes on from a snapshot has ids of
+// its own, the same each time.
+func TestSnapshotAsSeed(t *testing.T) {
+	create := func(s *tenant, name string) string {
+		id, _ := s.post("/roles", obj{"name": name})["id"].(string)
+		return id
+	}
+	s := newTenant(t, auth0sim.Options{})
+	first := create(s, "one")
+	ids := map[string]bool{}
+	for range 2 {
+		again := newTenant(t, auth0sim.Options{Seed: s.Snapshot()})
+		ids[create(again, "two")] = true
+	}
+	if len(ids) != 1 || ids[first] {
+		t.Errorf("the second role is %v, and the first one was %s", ids, first)
+	}
+}
