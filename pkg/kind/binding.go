@@ -90,6 +90,7 @@ func triggerSteps(trigger string, ours []bound) ([]Step, error) {
 	if len(final) > mostBound {
 		return nil, fmt.Errorf("%d Actions would be bound to %s, and Auth0 takes at most %d", len(final), trigger, mostBound)
 	}
+	settled := unmoved(current, final, ours)
 	var steps []Step
 	previous := ""
 	move := func(b bound, next flow) {
@@ -106,11 +107,12 @@ func triggerSteps(trigger string, ours []bound) ([]Step, error) {
 		if exclusive, _ := b.d.Spec["exclusive"].(bool); exclusive {
 			next = slices.DeleteFunc(next, func(e map[string]any) bool { return final.index(e["id"]) < 0 && !isOurs(e, ours) })
 		}
-		if i := next.index(b.entry["id"]); i >= 0 && (final.index(b.entry["id"]) < 0 || !keepsPlace(next, final, i)) {
+		if i := next.index(b.entry["id"]); i >= 0 && settled.index(b.entry["id"]) < 0 {
 			next = slices.Delete(next, i, i+1)
 		}
 		if at := final.index(b.entry["id"]); at >= 0 && next.index(b.entry["id"]) < 0 {
-			next = slices.Insert(next, place(next, final, at), final[at])
+			next = slices.Insert(next, place(next, final, at, settled), final[at])
+			settled = append(settled, final[at])
 		}
 		if next.renames(final, b.entry["id"]) {
 			next = next.with(next.index(b.entry["id"]), "display_name", final.display(b.entry["id"]))
@@ -126,21 +128,39 @@ func isOurs(e map[string]any, ours []bound) bool {
 	return slices.ContainsFunc(ours, func(b bound) bool { return flow{e}.index(b.entry["id"]) == 0 })
 }
 
-// keepsPlace reports whether the entry at i stands between the others as final wants it.
-func keepsPlace(list, final flow, i int) bool {
-	at := final.index(list[i]["id"])
-	for j, e := range list {
-		if f := final.index(e["id"]); f >= 0 && (j < i) != (f < at) && j != i {
-			return false
+// unmoved returns the entries that stand as final wants them, one behind the other, and
+// are not moved: those of others, and of ours as many as fit between them, first those
+// that ask for no place.
+func unmoved(current, final flow, ours []bound) flow {
+	var out flow
+	for _, e := range current {
+		if final.index(e["id"]) >= 0 && !isOurs(e, ours) {
+			out = append(out, e)
 		}
 	}
-	return true
+	for _, asks := range []bool{false, true} {
+		for _, b := range ours {
+			if i := current.index(b.entry["id"]); i >= 0 && asks == (len(b.rule) > 0) && fits(current, final, i, out) {
+				out = append(out, current[i])
+			}
+		}
+	}
+	return out
 }
 
-// place finds where final[at] goes in list: behind the nearest entry before it that is there.
-func place(list, final flow, at int) int {
+// fits reports whether the entry at i stands between the settled ones as final wants it.
+func fits(list, final flow, i int, settled flow) bool {
+	at := final.index(list[i]["id"])
+	return at >= 0 && !slices.ContainsFunc(settled, func(e map[string]any) bool {
+		return (list.index(e["id"]) < i) != (final.index(e["id"]) < at)
+	})
+}
+
+// place finds where final[at] goes in list: behind the nearest settled entry before it
+// that is there.
+func place(list, final flow, at int, settled flow) int {
 	for i := at - 1; i >= 0; i-- {
-		if j := list.index(final[i]["id"]); j >= 0 {
+		if j := list.index(final[i]["id"]); j >= 0 && settled.index(final[i]["id"]) >= 0 {
 			return j + 1
 		}
 	}
@@ -357,7 +377,7 @@ func unbindStep(d Desired, o Observed, s Step) (Step, bool) {
 		target = slices.Delete(slices.Clone(current), own, own+1)
 	case own < 0 && before.index(o.ID) >= 0:
 		at := before.index(o.ID)
-		target = slices.Insert(slices.Clone(current), place(current, before, at), before[at])
+		target = slices.Insert(slices.Clone(current), place(current, before, at, current), before[at])
 	}
 	if before.renames(after, o.ID) && current.display(o.ID) == after.display(o.ID) {
 		if at := target.index(o.ID); at >= 0 {
