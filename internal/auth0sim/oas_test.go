@@ -75,25 +75,37 @@ const fewest = 5000
 
 var document = filepath.Join("..", "..", "..", "shared", "facts", "management-api-oas.json")
 
+// exception is a deviation that stands. One that only replayed recordings show is not
+// missed where they are not checked.
+type exception struct {
+	pattern, why string
+	replayed     bool
+}
+
 // exceptions are where recorded traffic, or an error in the document, disproves it:
 // a pattern of what the check says, and why. Each must be used, so that the list
 // stays true.
-var exceptions = []struct{ pattern, why string }{
-	{`^PATCH /resource-servers/\{id\}: status 200`, "201 in the document, 200 in 75 recordings (facts §2)"},
-	{`^DELETE /roles/\{id\}/permissions: status 204`, "200 in the document, 204 in 12 recordings (facts §2)"},
-	{`^POST /actions/actions/\{id\}/deploy: status 200`, "202 in the document, 200 in 21 recordings (facts §2)"},
-	{`^POST /actions/actions/\{actionId\}/versions/\{id\}/deploy: status 200`, "as above"},
-	{`^PATCH /clients/\{client_id\}/credentials/\{credential_id\}: status 200`, "201 in the document, 200 in 3 recordings (facts §2)"},
-	{`: status (404|409)$`, "the document leaves out statuses that were recorded or reported (facts §3.0)"},
-	{`/tenants/settings: (answer|request): .*(use_scope_descriptions_for_consent|universal_login|enable_sso|disable_impersonation|flags)`, "flags that recordings have and the document lacks (facts §2)"},
-	{`/connection-profiles.*: answer: .*(connection_config|strategy_overrides): expected object, but got null`, "null while unset (REC-tf ConnectionProfile, ClientExpressAppConfiguration)"},
-	{`/resource-servers.*: (answer|request): .*token_lifetime_for_web`, "recorded, missing from the document (facts §3.1)"},
-	{`/connections.*: answer: .*additionalProperties ('(enabled_clients|cross_app_access_resource_app|provisioning_ticket_url)'(, )?)+ not allowed$`, "fields that recordings have (REC-tf ConnectionOkta, ConnectionOIDCMetadata)"},
-	{`/roles.*: (answer|request): .*(type|owner_id)`, "roles have a type since 2026-08 (REC-tf Role)"},
-	{`/actions/.*: answer: .*additionalProperties 'current_version' not allowed$`, "recorded in actions and bindings (REC-tf Action)"},
-	{`^POST /clients: answer: /client_authentication_methods/.*/credentials/#: `, "the answer to a create has the whole credentials (facts §3.3)"},
-	{`^GET [^ ]+: answer: : (expected (array, but got object|object, but got array)|valid against schemas at indexes [0-9 and]+|additionalProperties ('(limit|start|total)'(, )?)+ not allowed)$`, "a listing has several styles, and an empty array is two of them; what else differs is named at its element"},
-	{`^DELETE /users/\{id\}/roles: status 400`, "a body that does not fit its schema is refused here as everywhere"},
+var exceptions = []exception{
+	{`^PATCH /resource-servers/\{id\}: status 200`, "201 in the document, 200 in 75 recordings (facts §2)", false},
+	{`^DELETE /roles/\{id\}/permissions: status 204`, "200 in the document, 204 in 12 recordings (facts §2)", false},
+	{`^POST /actions/actions/\{id\}/deploy: status 200`, "202 in the document, 200 in 21 recordings (facts §2)", false},
+	{`^POST /actions/actions/\{actionId\}/versions/\{id\}/deploy: status 200`, "as above", false},
+	{`^PATCH /clients/\{client_id\}/credentials/\{credential_id\}: status 200`, "201 in the document, 200 in 3 recordings (facts §2)", false},
+	{`: status (404|409)$`, "the document leaves out statuses that were recorded or reported (facts §3.0)", false},
+	{`/tenants/settings: (answer|request): .*(use_scope_descriptions_for_consent|universal_login|enable_sso|disable_impersonation|flags)`, "flags that recordings have and the document lacks (facts §2)", false},
+	{`/connection-profiles.*: answer: .*(connection_config|strategy_overrides): expected object, but got null`, "null while unset (REC-tf ConnectionProfile, ClientExpressAppConfiguration)", false},
+	{`/resource-servers.*: (answer|request): .*token_lifetime_for_web`, "recorded, missing from the document (facts §3.1)", false},
+	{`/connections.*: answer: .*additionalProperties ('(enabled_clients|cross_app_access_resource_app|provisioning_ticket_url)'(, )?)+ not allowed$`, "fields that recordings have (REC-tf ConnectionOkta, ConnectionOIDCMetadata)", false},
+	{`/roles.*: (answer|request): .*(type|owner_id)`, "roles have a type since 2026-08 (REC-tf Role)", false},
+	{`/actions/.*: answer: .*additionalProperties 'current_version' not allowed$`, "recorded in actions and bindings (REC-tf Action)", false},
+	{`^POST /clients: answer: /client_authentication_methods/.*/credentials/#: `, "the answer to a create has the whole credentials (facts §3.3)", false},
+	{`^GET [^ ]+: answer: : (expected (array, but got object|object, but got array)|valid against schemas at indexes [0-9 and]+|additionalProperties ('(limit|start|total)'(, )?)+ not allowed)$`, "a listing has several styles, and an empty array is two of them; what else differs is named at its element", false},
+	{`/clients.*: (answer|request): /token_vault_privileged_access(: additionalProperties 'grants' not allowed|: expected object, but got null|/ip_allowlist/#: valid against schemas at indexes [0-9 and]+)$`, "grants, null, and addresses that are both of two kinds: all recorded (REC-tf ClientCredentialsTokenVaultPrivilegedAccess)", true},
+	{`/resource-servers.*: answer: /token_encryption/encryption_key: (additionalProperties 'thumbprint_sha256' not allowed|missing properties: 'pem')$`, "a recorded answer has the key's thumbprint in place of the key (REC-tf ResourceServer)", true},
+	{`^PATCH /clients/\{id\}: request: /(signed_request_object|oidc_backchannel_logout): expected object, but got null$`, "null takes it away, as recorded (REC-tf ClientAuthenticationMethodsTLSClientAuth, ClientOIDCLogout)", true},
+	{`^(POST|PATCH) /clients.*: request: : additionalProperties 'identity_assertion_authorization_grant' not allowed$`, "recorded (REC-tf ClientIdentityAssertionAuthorizationGrant)", true},
+	{`^POST /connections: request: : additionalProperties 'cross_app_access_resource_app' not allowed$`, "recorded (REC-tf ConnectionOIDCMetadata)", true},
+	{`^DELETE /users/\{id\}/roles: status 400`, "a body that does not fit its schema is refused here as everywhere", false},
 }
 
 func checkOwn() int {
@@ -294,7 +306,7 @@ func (c *checker) report() int {
 	used := map[int]bool{}
 	code := 0
 	for _, problem := range sortedKeys(c.found) {
-		i := slices.IndexFunc(exceptions, func(e struct{ pattern, why string }) bool { return regexp.MustCompile(e.pattern).MatchString(problem) })
+		i := slices.IndexFunc(exceptions, func(e exception) bool { return regexp.MustCompile(e.pattern).MatchString(problem) })
 		if i >= 0 {
 			used[i] = true
 			continue
@@ -303,7 +315,7 @@ func (c *checker) report() int {
 		code = 1
 	}
 	for i, e := range exceptions {
-		if !used[i] && len(c.found) > 0 && testing.Testing() && flag.Lookup("test.run").Value.String() == "" {
+		if !used[i] && !e.replayed && len(c.found) > 0 && testing.Testing() && flag.Lookup("test.run").Value.String() == "" {
 			fmt.Printf("an exception that nothing needs: %s (%s)\n", e.pattern, e.why)
 			code = 1
 		}
