@@ -42,10 +42,10 @@ func (t *textWriter) overview(table *table) {
 
 func classSign(class string) string {
 	switch class {
-	case "error", "danger":
+	case "error":
+		return "✗"
+	case "danger", "risk":
 		return "!"
-	case "risk":
-		return "?"
 	case "change":
 		return "~"
 	}

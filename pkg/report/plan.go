@@ -359,6 +359,8 @@ func (v values) notice(n kind.Notice) card {
 		c.Lines = append(c.Lines, line{Label: "acknowledged", Text: v.text(n.Acknowledged, maxSentence), Class: meta})
 	case planner.Violates(n):
 		c.Lines = append(c.Lines, line{Label: "to go on", Text: "change the manifest, or the policy; nothing overrides it", Class: meta})
+	case n.Level == kind.Refusal && (v.nobody || v.unnamed[n.Address]):
+		c.Lines = append(c.Lines, line{Label: "to go on", Text: "give --force, if that is meant", Class: meta})
 	case n.Level == kind.Refusal:
 		c.Lines = append(c.Lines, line{
 			Label: "to go on", Class: meta,

@@ -41,11 +41,20 @@ type values struct {
 	equal map[string]string
 	// domain, if not "", is shown as ${tenant.domain}, so that tenants can be compared.
 	domain string
+	// unnamed are addresses that no manifest has: they go. In a plan that takes runs back
+	// no manifest has a say.
+	unnamed map[string]bool
+	nobody  bool
 }
 
 // valuesOf shows the values of a tenant; with generic, its domain is a variable.
 func valuesOf(t *planner.TenantPlan, lim limits, generic bool) values {
-	v := values{limits: lim, equal: t.EqualSecrets}
+	v := values{limits: lim, equal: t.EqualSecrets, unnamed: map[string]bool{}, nobody: len(t.Declared) == 0}
+	for _, s := range t.Steps {
+		if _, declared := t.Declared[s.Address]; !declared && s.Removed() {
+			v.unnamed[s.Address] = true
+		}
+	}
 	if generic && len(t.Domain) > 3 {
 		v.domain = t.Domain
 	}
