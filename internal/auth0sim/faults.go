@@ -24,7 +24,7 @@ WHAT   status N [before|after]    answer N; "after" has changed the state ("befo
        drop [before|after]        close the connection without an answer
        hang [before|after]        neither answer nor close until the client gives up
        truncate                   half of the answer, then close; the state has changed
-       slow DURATION              the body, a byte at a time, over DURATION
+       slow DURATION              the body, piece by piece, over DURATION
        delay DURATION             the answer, so much later
        429 [retry-after SECONDS]  too many requests
 
