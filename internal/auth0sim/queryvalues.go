@@ -170,8 +170,11 @@ func period(text string) (from, to time.Time, ok bool) {
 		days   int
 		short  time.Duration
 	}{
-		{"2006", 1, 0, 0, 0}, {"2006-01", 0, 1, 0, 0}, {"2006-01-02", 0, 0, 1, 0},
-		{"2006-01-02T15:04", 0, 0, 0, time.Minute}, {"2006-01-02T15:04:05", 0, 0, 0, time.Second},
+		{"2006", 1, 0, 0, 0},
+		{"2006-01", 0, 1, 0, 0},
+		{"2006-01-02", 0, 0, 1, 0},
+		{"2006-01-02T15:04", 0, 0, 0, time.Minute},
+		{"2006-01-02T15:04:05", 0, 0, 0, time.Second},
 		{time.RFC3339, 0, 0, 0, time.Second},
 	} {
 		if at, err := time.Parse(f.layout, text); err == nil {

@@ -150,10 +150,20 @@ func TestRateLimits(t *testing.T) {
 		plan, path string
 		burst      int
 	}{
-		{"free", "/clients", 2}, {"private-cloud-dev", "/clients", 20}, {"private-cloud", "/users", 50},
-		{"enterprise", "/clients", 50}, {"enterprise", "/clients?take=1&q=client_grant.allow_any_organization:true", 5}, {"enterprise", "/organizations/org_x", 10},
-		{"professional", "/clients", 5}, {"essentials", "/connections", 5}, {"essentials", "/organizations", 5}, {"essentials", "/organizations/org_x", 20},
-		{"essentials", "/users", 40}, {"essentials", "/roles", 10}, {"essentials", "/organizations/org_x/connections", 5}, {"7,1", "/roles", 7},
+		{"free", "/clients", 2},
+		{"private-cloud-dev", "/clients", 20},
+		{"private-cloud", "/users", 50},
+		{"enterprise", "/clients", 50},
+		{"enterprise", "/clients?take=1&q=client_grant.allow_any_organization:true", 5},
+		{"enterprise", "/organizations/org_x", 10},
+		{"professional", "/clients", 5},
+		{"essentials", "/connections", 5},
+		{"essentials", "/organizations", 5},
+		{"essentials", "/organizations/org_x", 20},
+		{"essentials", "/users", 40},
+		{"essentials", "/roles", 10},
+		{"essentials", "/organizations/org_x/connections", 5},
+		{"7,1", "/roles", 7},
 	} {
 		s := newTenant(t, auth0sim.Options{RateLimit: c.plan, Now: func() time.Time { return now }})
 		for i := range c.burst + 1 {

@@ -125,8 +125,9 @@ func (ev *evaluation) binary(e *ast.BinaryExpr) (any, error) {
 		return strings.EqualFold(shown(x), shown(y)), nil
 	case token.NEQ:
 		return !strings.EqualFold(shown(x), shown(y)), nil
+	default:
+		return nil, fmt.Errorf("this operator is not known here: %s", e.Op)
 	}
-	return nil, fmt.Errorf("this operator is not known here: %s", e.Op)
 }
 
 func truth(v any) bool { return v != nil && v != "" && v != false && v != 0 && v != 0.0 }

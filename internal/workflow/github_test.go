@@ -217,8 +217,10 @@ func (s *site) listArtifacts(r *http.Request, _ string) (int, any) {
 	var out []row
 	for _, a := range s.artifacts {
 		if a.name == r.FormValue("name") {
-			out = append(out, row{a.name, a.expired, fmt.Sprintf("2026-11-%02dT00:00:00Z", 1+a.created),
-				map[string]any{"id": a.run, "repository_id": repositoryID, "head_repository_id": a.repo, "head_branch": a.branch}})
+			out = append(out, row{
+				a.name, a.expired, fmt.Sprintf("2026-11-%02dT00:00:00Z", 1+a.created),
+				map[string]any{"id": a.run, "repository_id": repositoryID, "head_repository_id": a.repo, "head_branch": a.branch},
+			})
 		}
 	}
 	return http.StatusOK, map[string]any{"total_count": len(out), "artifacts": page(r, out)}

@@ -215,8 +215,10 @@ func TestFork(t *testing.T) {
 	if len(w.comments)+len(w.artifacts)+len(w.caches) != 0 {
 		t.Error("a pull request from a fork leaves something behind")
 	}
-	w.artifacts = append(w.artifacts, &artifact{name: "ecplan-store-default", run: 1, branch: "main", repo: repositoryID + 1,
-		files: map[string]file{"key": {[]byte("mallory's"), 0o644}}})
+	w.artifacts = append(w.artifacts, &artifact{
+		name: "ecplan-store-default", run: 1, branch: "main", repo: repositoryID + 1,
+		files: map[string]file{"key": {[]byte("mallory's"), 0o644}},
+	})
 	jobs := w.propose(10, w.branch())
 	want(t, jobs, map[string]string{"validate": "success", "plan": "success"})
 	has(t, "the log", jobs["plan"].log.String(), "There is no store of an earlier run")

@@ -87,17 +87,23 @@ func TestDiagnose(t *testing.T) {
 			other.key = newOktaKey(t, "other")
 			other.token(nil)
 		}, []string{"✗ 1 Okta could not sign in for the Management API: its key was not taken | Failed client authentication: The client assertion's signature is invalid"}},
-		{"a proof that lives too long", func() { okta.token(map[string]any{"exp": now().Add(time.Hour).Unix()}) },
-			[]string{"✗ 1 Okta could not sign in for the Management API: its proof was late, used before or for another tenant | Failed client authentication: 'exp' claim must specify a time that is no more than 5 minutes after 'iat'"}},
+		{
+			"a proof that lives too long", func() { okta.token(map[string]any{"exp": now().Add(time.Hour).Unix()}) },
+			[]string{"✗ 1 Okta could not sign in for the Management API: its proof was late, used before or for another tenant | Failed client authentication: 'exp' claim must specify a time that is no more than 5 minutes after 'iat'"},
+		},
 		{"a proof that was used", func() {
 			okta.token(map[string]any{"jti": "once"})
 			okta.token(map[string]any{"jti": "once"})
 			okta.token(map[string]any{"jti": "once"})
 		}, []string{"✗ 2 Okta could not sign in for the Management API: its proof was late, used before or for another tenant | Failed client authentication: The client assertion has been used already", signedIn}},
-		{"another tenant's domain", func() { okta.ask(nil, "https://login.acme.example/api/v2/", "") },
-			[]string{"✗ 1 Okta asked for a Management API that is not there: TENANT_DOMAIN of the Action is wrong | Service not enabled within domain: https://login.acme.example/api/v2/"}},
-		{"a scope that is not granted", func() { okta.ask(nil, okta.audience(), "read:connections delete:connections") },
-			[]string{"✗ 1 Okta asked for a scope that the OIN client's grant does not have | Client has not been granted scopes: delete:connections"}},
+		{
+			"another tenant's domain", func() { okta.ask(nil, "https://login.acme.example/api/v2/", "") },
+			[]string{"✗ 1 Okta asked for a Management API that is not there: TENANT_DOMAIN of the Action is wrong | Service not enabled within domain: https://login.acme.example/api/v2/"},
+		},
+		{
+			"a scope that is not granted", func() { okta.ask(nil, okta.audience(), "read:connections delete:connections") },
+			[]string{"✗ 1 Okta asked for a scope that the OIN client's grant does not have | Client has not been granted scopes: delete:connections"},
+		},
 		{"a grant that lost a scope", func() {
 			send(t, b, benchToken, "PATCH", "client-grants/"+grant, `{"scope":["read:connections","update:connections","read:connections_options","update:connections_options","read:organization_connections","create:organization_connections","update:organization_connections"]}`, 200)
 			send(t, b, okta.token(nil), "POST", "connections", `{"name":"okta-globex","strategy":"okta","options":{"domain":"globex.okta.com"}}`, 403)
@@ -112,8 +118,11 @@ func TestDiagnose(t *testing.T) {
 		}, []string{"✗ 1 The OIN client may not use client_credentials | Grant type 'client_credentials' not allowed for the client."}},
 		{"logins", func() {
 			for _, e := range [][3]string{
-				{"f", "Unable to issue token for Express Configure API - missing data.", "ada@globex.example"}, {"f", "Unable to issue token for Express Configure API - missing data.", "ada@globex.example"},
-				{"fp", "Wrong email or password.", "bob@globex.example"}, {"s", "", "ada@globex.example"}, {"gd_something_else", "", "ada@globex.example"},
+				{"f", "Unable to issue token for Express Configure API - missing data.", "ada@globex.example"},
+				{"f", "Unable to issue token for Express Configure API - missing data.", "ada@globex.example"},
+				{"fp", "Wrong email or password.", "bob@globex.example"},
+				{"s", "", "ada@globex.example"},
+				{"gd_something_else", "", "ada@globex.example"},
 			} {
 				if err := b.sim.AddLog(map[string]any{"type": e[0], "description": e[1], "user_name": e[2], "client_id": okta.id}); err != nil {
 					t.Fatal(err)

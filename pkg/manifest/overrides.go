@@ -147,8 +147,10 @@ func (s *Set) checkOverrides() Diagnostics {
 	for _, d := range s.docs {
 		os := d.overrides()
 		if len(os) > 0 && !hasOverrides(d.kind) {
-			ds = append(ds, Diagnostic{Severity: Error, Pos: d.keyAt("overrides"), Address: d.address(), Path: "overrides",
-				Summary: fmt.Sprintf("a %s has no overrides", d.kind), Detail: "Overrides are for what tenants get."})
+			ds = append(ds, Diagnostic{
+				Severity: Error, Pos: d.keyAt("overrides"), Address: d.address(), Path: "overrides",
+				Summary: fmt.Sprintf("a %s has no overrides", d.kind), Detail: "Overrides are for what tenants get.",
+			})
 			continue
 		}
 		apart := !onTenants(d.kind) // not a resource of any tenant
@@ -183,9 +185,11 @@ func (d *document) idle(os []override) Diagnostics {
 			there = there || has(o.spec, path)
 		}
 		if at := fmt.Sprintf("%s.without[%d]", last.path, j); !there && path != "" {
-			ds = append(ds, Diagnostic{Severity: Warning, Pos: d.at(at), Address: d.address(), Path: at,
+			ds = append(ds, Diagnostic{
+				Severity: Warning, Pos: d.at(at), Address: d.address(), Path: at,
 				Summary: fmt.Sprintf("%s takes nothing out", at),
-				Detail:  fmt.Sprintf("The document's spec has no %s. Check the spelling: it is a path below spec, as in oin_client.description.", quoted(path))})
+				Detail:  fmt.Sprintf("The document's spec has no %s. Check the spelling: it is a path below spec, as in oin_client.description.", quoted(path)),
+			})
 		}
 	}
 	return ds
@@ -216,7 +220,9 @@ func (s *Set) picks(by ...Selector) bool {
 }
 
 func nobody(d *document, path string, by Selector) Diagnostic {
-	return Diagnostic{Severity: Warning, Pos: d.at(path), Address: d.address(), Path: path,
+	return Diagnostic{
+		Severity: Warning, Pos: d.at(path), Address: d.address(), Path: path,
 		Summary: fmt.Sprintf("no tenant is like %s", quoted(by.String())),
-		Detail:  "Of the tenants that are declared none has these labels, so nothing comes of it. Check the spelling of metadata.labels."}
+		Detail:  "Of the tenants that are declared none has these labels, so nothing comes of it. Check the spelling of metadata.labels.",
+	}
 }

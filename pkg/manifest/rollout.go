@@ -88,8 +88,10 @@ func (s *Set) checkRollouts() Diagnostics {
 			at := fmt.Sprintf("spec.waves[%d]", i)
 			name, _ := m["name"].(string)
 			if seen[name] {
-				ds = append(ds, Diagnostic{Severity: Error, Pos: d.at(at + ".name"), Address: d.address(), Path: at + ".name",
-					Summary: "there are two waves " + quoted(name), Detail: "Give each its own name."})
+				ds = append(ds, Diagnostic{
+					Severity: Error, Pos: d.at(at + ".name"), Address: d.address(), Path: at + ".name",
+					Summary: "there are two waves " + quoted(name), Detail: "Give each its own name.",
+				})
 			}
 			seen[name] = true
 			if by := selectorOf(m["tenants"]); len(s.tenants) > 0 && !s.picks(by) {

@@ -72,8 +72,10 @@ func TestCommonNotices(t *testing.T) {
 
 // TestDriftIsNotRefused: a report of drift says once that it can't be applied.
 func TestDriftIsNotRefused(t *testing.T) {
-	p := planOf(planner.TenantPlan{Tenant: "t", Mode: planner.DriftReport, Steps: []kind.Step{step(client, "", kind.Update, "r", "u", add("x", "y"))},
-		Notices: []kind.Notice{{ID: "secret-loss", Level: kind.Refusal, Summary: "Lost"}}})
+	p := planOf(planner.TenantPlan{
+		Tenant: "t", Mode: planner.DriftReport, Steps: []kind.Step{step(client, "", kind.Update, "r", "u", add("x", "y"))},
+		Notices: []kind.Notice{{ID: "secret-loss", Level: kind.Refusal, Summary: "Lost"}},
+	})
 	out := show(t, func(w *bytes.Buffer) error { return Plan(w, p, Options{}) })
 	if !strings.Contains(out, "This only tells; it can't be applied.") || strings.Contains(out, "while a refusal stands") {
 		t.Errorf("it says\n%s", out)
