@@ -131,5 +131,18 @@ func TestSimServesManyTenantsOverTLS(t *testing.T) {
 		if _, body := ask(t, client, "GET", url+"/api/v2/roles", "sim-test-token", ""); strings.Count(body, "rol_") != 1 {
 			t.Errorf("%s sees other tenants' roles: %s", url, body)
 		}
+		// The authorities have one name, so what is on OpenSSL (curl, Node, Python) tells
+		// them apart by their key ids.
+		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "https://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain := conn.(*tls.Conn).ConnectionState().PeerCertificates
+		if id := chain[0].AuthorityKeyId; len(id) == 0 || !bytes.Equal(id, chain[1].SubjectKeyId) {
+			t.Errorf("%s: the certificate names the authority %x, which is %x", url, id, chain[1].SubjectKeyId)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

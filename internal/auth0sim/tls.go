@@ -30,6 +30,11 @@ func newTLS() (config *tls.Config, ca []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the simulator's CA: %w", err)
 	}
+	// As made, it has a key id, which its certificate then names: clients on OpenSSL tell
+	// the authorities of several tenants in one file apart by it.
+	if authority, err = x509.ParseCertificate(caDER); err != nil {
+		return nil, nil, fmt.Errorf("make the simulator's CA: %w", err)
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the simulator's certificate: %w", err)
