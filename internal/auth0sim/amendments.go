@@ -5,8 +5,15 @@ package auth0sim
 // accepted for real, is added; nothing is taken away.
 func amend(d *document) {
 	boolean, text := &schema{Type: typeList{"boolean"}}, &schema{Type: typeList{"string"}}
-	// The document describes q in words only.
-	d.Operations["GET /logs"].Params = append(d.Operations["GET /logs"].Params, parameter{Name: "q", In: "query", Schema: text})
+	query := func(operation, name string) {
+		op := d.Operations[operation]
+		op.Params = append(op.Params, parameter{Name: name, In: "query", Schema: text})
+	}
+	query("GET /logs", "q")     // the document describes it in words only
+	query("GET /roles", "type") // REC-tf DataSourceOrganizationRole, as the next
+	query("GET /roles", "owner_id")
+	most := 10 // identifiers "may be specified multiple times (max 10)"
+	d.Operations["GET /resource-servers"].Params[0].Schema.MaxItems = &most
 	zero, month := 0.0, 2592000.0
 	add := func(name, property string, s *schema) { d.Schemas[name].Properties[property] = s }
 

@@ -88,6 +88,10 @@ func (c *call) checkParameters() *answer {
 			what, code = "Query", "invalid_query_string"
 		}
 		if !given {
+			if p.Required {
+				a := c.invalid(code, what+" validation error: 'Missing required property: "+p.Name+"'.")
+				return &a
+			}
 			continue
 		}
 		var v any = value
@@ -127,8 +131,6 @@ func (c *call) checkParameters() *answer {
 
 var tolerated = map[string]bool{
 	"page": true, "per_page": true, "include_totals": true, "from": true, "take": true, "fields": true, "include_fields": true,
-	"type": true, "owner_id": true, // REC-tf DataSourceOrganizationRole
-	"sort": true,
 }
 
 // invalid is a 400 with the error code that the service behind the route has: the

@@ -290,7 +290,7 @@ func (c *call) listLogs() answer {
 	return c.page(style{
 		key: "logs", length: true, pageTotal: true,
 		// https://github.com/tfadeyi/auth0-simple-exporter/issues/69
-		capped: "Requesting page " + c.query.Get("page") + " exceeds the allowed maximum of 1000 records: please consider searching by checkpoint https://auth0.com/docs/logs/retrieve-log-events-using-mgmt-api#retrieve-logs-by-checkpoint",
+		capped: "Requesting page {page} exceeds the allowed maximum of 1000 records: please consider searching by checkpoint https://auth0.com/docs/logs/retrieve-log-events-using-mgmt-api#retrieve-logs-by-checkpoint",
 	}, items, nil)
 }
 

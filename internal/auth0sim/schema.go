@@ -75,6 +75,7 @@ type parameter struct {
 	Name        string  `json:"name"`
 	In          string  `json:"in"` // path or query
 	Description string  `json:"description"`
+	Required    bool    `json:"required"`
 	Schema      *schema `json:"schema"`
 }
 

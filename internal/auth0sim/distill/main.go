@@ -1,7 +1,7 @@
 // Command distill takes from Auth0's OpenAPI document what the simulator checks
 // requests against: for each served operation its summary, scopes, parameters and
-// body schema, and the schemas that those name. It is run by hand when the document
-// changes:
+// body schema, the schemas that those name, and the scopes of all operations. It is run
+// by hand when the document changes:
 //
 //	go run ./internal/auth0sim/distill management-api-oas.json > internal/auth0sim/operations.json
 //
@@ -11,7 +11,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -63,11 +65,8 @@ func distill(raw []byte) error {
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return err
 	}
-	operations, schemas := map[string]operation{}, map[string]any{}
+	operations, schemas, scopes := map[string]operation{}, map[string]any{}, map[string]bool{}
 	for path, methods := range doc.Paths {
-		if !wanted(path) {
-			continue
-		}
 		for method, body := range methods {
 			if !strings.Contains(" get post put patch delete ", " "+method+" ") {
 				continue
@@ -87,13 +86,23 @@ func distill(raw []byte) error {
 			for _, s := range op.Security {
 				out.Scopes = append(out.Scopes, s["oAuth2ClientCredentials"]...)
 			}
+			for _, s := range out.Scopes {
+				scopes[s] = true
+			}
+			if !wanted(path) {
+				continue
+			}
 			for _, p := range op.Parameters {
 				if p["in"] == "header" {
 					continue
 				}
-				out.Params = append(out.Params, object{
+				param := object{
 					"name": p["name"], "in": p["in"], "description": p["description"], "schema": clean(p["schema"], doc.Components.Schemas, schemas),
-				})
+				}
+				if p["in"] == "query" && p["required"] == true {
+					param["required"] = true
+				}
+				out.Params = append(out.Params, param)
 			}
 			if s := op.RequestBody.Content["application/json"].Schema; s != nil {
 				out.Body = clean(s, doc.Components.Schemas, schemas)
@@ -101,7 +110,7 @@ func distill(raw []byte) error {
 			operations[strings.ToUpper(method)+" "+path] = out
 		}
 	}
-	out, err := json.Marshal(object{"operations": operations, "schemas": schemas})
+	out, err := json.Marshal(object{"operations": operations, "schemas": schemas, "scopes": slices.Sorted(maps.Keys(scopes))})
 	if err != nil {
 		return err
 	}
