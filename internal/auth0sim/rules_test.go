@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -69,6 +70,26 @@ func TestWording(t *testing.T) {
 	if !strings.Contains(w.Body.String(), "not allowed: second,first") {
 		t.Errorf("properties are not named from last to first: %s", w.Body)
 	}
+}
+
+// TestManagementScopes: the Management API has the scopes of all of it, not only of what
+// is served here (REC-tf ResourceServerAuth0APIManagementImport), so that a role can have them.
+func TestManagementScopes(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	const api = "https://tenant.example/api/v2/"
+	known := map[string]any{}
+	for _, x := range s.get("/resource-servers/" + url.QueryEscape(api))["scopes"].([]any) {
+		known[x.(obj)["value"].(string)] = x.(obj)["description"]
+	}
+	var permissions []any
+	for _, scope := range strings.Fields("read:attack_protection read:log_streams create:email_templates update:guardian_factors read:self_service_profiles read:limits create:device_credentials read:connections_options") {
+		if known[scope] == nil {
+			t.Errorf("%s is missing", scope)
+		}
+		permissions = append(permissions, obj{"resource_server_identifier": api, "permission_name": scope})
+	}
+	role := s.post("/roles", obj{"name": "r"})["id"].(string)
+	s.send("POST", "/roles/"+role+"/permissions", obj{"permissions": permissions}, 201)
 }
 
 func manyKeys(n int) obj {

@@ -91,6 +91,7 @@ type operation struct {
 type document struct {
 	Operations map[string]*operation `json:"operations"` // by "GET /clients/{id}"
 	Schemas    map[string]*schema    `json:"schemas"`
+	Scopes     []string              `json:"scopes"` // of all operations, served or not
 }
 
 // api is read once a process, however many tenants there are.

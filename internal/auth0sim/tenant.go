@@ -142,16 +142,11 @@ func defaultSettings() obj {
 	}
 }
 
-// managementScopes are the scopes of the Management API: those that the served
-// operations name and those of the classic and native Express Configuration grants.
+// managementScopes are the scopes of the Management API: those that the document's
+// operations name, served or not, and others that recordings have.
 var managementScopes = sync.OnceValue(func() []any {
 	named := map[string]bool{}
-	for _, op := range api().Operations {
-		for _, s := range op.Scopes {
-			named[s] = true
-		}
-	}
-	for _, s := range append(strings.Fields(expressGrantScopes), strings.Fields(furtherScopes)...) {
+	for _, s := range append(strings.Fields(furtherScopes), api().Scopes...) {
 		named[s] = true
 	}
 	out := make([]any, 0, len(named))
@@ -166,12 +161,13 @@ var managementScopes = sync.OnceValue(func() []any {
 	return out
 })
 
-// furtherScopes are scopes of the Management API that no served operation asks for
-// but that clients list in grants (facts §1.2, §3.3, §5).
-const furtherScopes = `create:client_keys delete:client_keys read:client_summary create:custom_domains read:custom_domains update:custom_domains
- delete:custom_domains read:branding update:branding read:stats read:logs read:prompts update:prompts read:connections_options update:connections_options
- create:connections_options delete:connections_options read:tenant_settings update:tenant_settings read:rules create:rules update:rules delete:rules
- read:users_app_metadata create:users_app_metadata delete:users_app_metadata read:organizations_summary`
+// furtherScopes are scopes of the Management API that no operation of the document asks
+// for (REC-tf ResourceServerAuth0APIManagementImport; those for options are facts §1.2, §5).
+const furtherScopes = `read:connections_options update:connections_options create:connections_options delete:connections_options
+ blacklist:tokens create:actions_log_sessions create:client_keys delete:client_keys create:device_credentials update:device_credentials
+ create:passwords_checking_job delete:passwords_checking_job create:shields read:shields update:shields delete:shields
+ create:user_custom_blocks read:user_custom_blocks delete:user_custom_blocks create:users_app_metadata read:users_app_metadata delete:users_app_metadata
+ read:entitlements read:insights read:limits update:limits read:triggers update:triggers`
 
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
