@@ -1,8 +1,10 @@
 package auth0sim
 
+import "strings"
+
 // amend makes the document agree with recorded traffic where it does not
 // (facts §2 "Spec ≠ wire", §3). What is in the document and refused there, but was
-// accepted for real, is added; nothing is taken away.
+// accepted for real, is added; what is refused for real is taken away from users only.
 func amend(d *document) {
 	boolean, text := &schema{Type: typeList{"boolean"}}, &schema{Type: typeList{"string"}}
 	query := func(operation, name string) {
@@ -34,6 +36,17 @@ func amend(d *document) {
 	// The deploy CLI sends back the universal_login that settings show (REC-tf
 	// Tenant_Main shows it; that a PATCH takes it is deploy-cli's and go-auth0's word).
 	add("UpdateTenantSettingsRequestContent", "universal_login", &schema{Type: typeList{"object", "null"}})
+	// A user is given no other properties than those of the schema, though the document permits them: that
+	// was answered in 2017 to 2023 (auth0-java #46, #58, #549).
+	update := d.Schemas["UpdateUserRequestContent"]
+	update.Additional = &additional{forbidden: true}
+	update.advice = ` (consider storing them in app_metadata or user_metadata. See "Users Metadata" in https://auth0.com/docs/api/v2/changes for more details)`
+	// metadata-fields-data below https://auth0.com/docs; "not": {} each (auth0/docs #627).
+	reserved := map[string]*schema{}
+	for _, name := range strings.Fields("__tenant _id blocked clientID created_at email_verified email globalClientID global_client_id identities lastIP lastLogin loginsCount metadata multifactor_last_modified multifactor updated_at user_id") {
+		reserved[name] = &schema{never: true}
+	}
+	d.Schemas["AppMetadata"].Properties = reserved
 	// REC-tf RoleOrganizationLevel: organization-level roles, 2026.
 	add("CreateRoleRequestContent", "type", &schema{Type: typeList{"string"}, Enum: []any{"tenant", "organization"}})
 	add("CreateRoleRequestContent", "owner_id", text)

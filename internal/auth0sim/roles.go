@@ -13,6 +13,7 @@ const (
 	maxRoles           = 1000
 	maxRolePermissions = 1000
 	maxUserRoles       = 50
+	maxUserPermissions = 1000
 )
 
 // The roles service leaves out error codes (facts §3.0).

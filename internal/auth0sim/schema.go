@@ -39,6 +39,8 @@ type schema struct {
 	AnyOf         []*schema          `json:"anyOf"`
 
 	matches func(string) bool // Pattern, compiled
+	never   bool              // "not": {}
+	advice  string            // after the properties that are not allowed
 }
 
 // typeList is "string" or ["string", "null"].

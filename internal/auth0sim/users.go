@@ -112,12 +112,12 @@ func badQuery(err error) answer {
 	return badRequest("invalid_query_string", "The query is invalid: %v.", err)
 }
 
-// listUsersByEmail answers with a bare array; addresses are compared as they are stored,
-// in lower case (OAS GET /users-by-email).
+// listUsersByEmail answers with a bare array; addresses are compared as they are stored
+// (OAS GET /users-by-email).
 func (c *call) listUsersByEmail() answer {
 	found := []obj{}
 	for _, u := range c.t.users.all {
-		if strings.ToLower(u.field("email")) == c.query.Get("email") {
+		if u.field("email") == c.query.Get("email") {
 			found = append(found, c.fields(showUser(u)))
 		}
 	}
@@ -129,7 +129,7 @@ var providers = map[string]string{"auth0": "auth0", "email": "email", "sms": "sm
 
 func (c *call) createUser() answer {
 	o := c.body
-	con, found := c.t.connections.find(func(x *connection) bool { return x.field("name") == str(o["connection"]) })
+	con, found := c.t.connectionNamed(str(o["connection"]))
 	if !found {
 		return badRequest("invalid_body", "Connection does not exist.") // OAS; its code UNCONFIRMED, as of those below
 	}
@@ -141,8 +141,11 @@ func (c *call) createUser() answer {
 	if o["username"] != nil && !truth(options["requires_username"]) && options["attributes"] == nil {
 		return badRequest("invalid_body", "Cannot set username for connection without requires_username.")
 	}
-	if provider == "auth0" && str(o["password"]) == "" {
-		return badRequest("invalid_body", "Payload validation error: 'Missing required property: password'.") // UNCONFIRMED
+	if missing := missingOfUser(o, provider, options); missing != "" {
+		return badRequest("invalid_body", "Payload validation error: 'Missing required property: %s'.", missing) // UNCONFIRMED
+	}
+	if ownStore(con) {
+		lower(o)
 	}
 	if c.t.taken(con.field("name"), "email", str(o["email"]), "") || c.t.taken(con.field("name"), "username", str(o["username"]), "") {
 		return failure(http.StatusConflict, "auth0_idp_error", "The user already exists.") // facts §3.10 has "User already exists."; real bodies are worded like this, UNCONFIRMED
@@ -165,23 +168,6 @@ func (c *call) createUser() answer {
 	return created(showUser(u))
 }
 
-// taken says whether another user than except has an address or a name in a connection.
-func (t *tenant) taken(connection, field, value, except string) bool {
-	_, found := t.users.find(func(u *user) bool {
-		return value != "" && u.id != except && strings.EqualFold(u.field(field), value) && slices.Contains(u.connections(), connection)
-	})
-	return found
-}
-
-// connections are those that a user's identities are in.
-func (u *user) connections() []string {
-	var names []string
-	for _, x := range list(u.o["identities"]) {
-		names = append(names, str(object(x)["connection"]))
-	}
-	return names
-}
-
 // foreign refuses who has only the scopes for oneself: the token of a client is nobody's
 // (OAS GET PATCH DELETE /users/{id}; the code is UNCONFIRMED).
 func (c *call) foreign(scopes ...string) *answer {
@@ -190,6 +176,39 @@ func (c *call) foreign(scopes ...string) *answer {
 	}
 	a := failure(http.StatusForbidden, "", "User to be acted on does not match subject in bearer token.")
 	return &a
+}
+
+// missingOfUser is what a new user lacks: it "depends upon the type of connection" (OAS
+// POST /users); which property of a database's is named is UNCONFIRMED.
+func missingOfUser(o obj, provider string, options obj) string {
+	has := func(k string) bool { return str(o[k]) != "" }
+	password := object(object(options["authentication_methods"])["password"])
+	switch {
+	case provider == "sms" && !has("phone_number"):
+		return "phone_number"
+	case provider != "sms" && !has("email") && (provider == "email" || !has("username") && !has("phone_number")):
+		return "email"
+	case provider == "auth0" && !has("password") && password["api_behavior"] != "optional":
+		return "password"
+	}
+	return ""
+}
+
+// ownStore says whether a connection's users are in Auth0's own store: those of a database
+// with scripts are, if they are imported (custom-db below https://auth0.com/docs).
+func ownStore(con *connection) bool {
+	options := object(con.o["options"])
+	return con.field("strategy") == "auth0" && (!truth(options["enabledDatabaseCustomization"]) || truth(options["import_mode"]))
+}
+
+// lower writes what Auth0's own store keeps in lower case (user-profile-structure below
+// https://auth0.com/docs).
+func lower(o obj) {
+	for _, k := range []string{"email", "username"} {
+		if v := str(o[k]); v != "" {
+			o[k] = strings.ToLower(v)
+		}
+	}
 }
 
 func (c *call) theUser() (*user, *answer) {
@@ -210,48 +229,6 @@ func (c *call) getUser() answer {
 		return *fail
 	}
 	return ok(c.fields(showUser(u)))
-}
-
-// updateUser merges metadata at its first level; {} empties it (REC-tf User).
-func (c *call) updateUser() answer {
-	if fail := c.foreign("update:users", "update:users_app_metadata"); fail != nil {
-		return *fail
-	}
-	u, fail := c.theUser()
-	if fail != nil {
-		return *fail
-	}
-	if closed := slices.DeleteFunc(sortedKeys(c.body), func(f string) bool { return f == "app_metadata" }); len(closed) > 0 && !c.who.has("update:users") {
-		return failure(http.StatusForbidden, "insufficient_scope", "You cannot update the following fields: %s", strings.Join(closed, ", ")) // OAS; worded as for clients
-	}
-	for _, f := range []string{"email", "username"} {
-		for _, connection := range u.connections() {
-			if c.t.taken(connection, f, str(c.body[f]), u.id) {
-				return badRequest("auth0_idp_error", "The specified new %s already exists", f) // text UNCONFIRMED; the code is node-auth0 #139's
-			}
-		}
-	}
-	for _, pair := range [][2]string{{"password", "email"}, {"password", "email_verified"}, {"username", "email"}, {"username", "email_verified"}, {"username", "password"}} {
-		if c.body[pair[0]] != nil && c.body[pair[1]] != nil {
-			return badRequest("invalid_body", "Cannot update %s and %s simultaneously.", pair[0], pair[1]) // OAS
-		}
-	}
-	if password := str(c.body["password"]); password != "" {
-		u.password = password
-	}
-	for _, k := range []string{"connection", "password", "client_id", "verify_email", "verify_phone_number"} {
-		delete(c.body, k)
-	}
-	for _, k := range []string{"app_metadata", "user_metadata"} {
-		if patch, isObj := c.body[k].(obj); isObj && len(patch) == 0 {
-			u.o[k] = obj{}
-			delete(c.body, k)
-		}
-		mergeKey(u.o, c.body, k)
-	}
-	merge(u.o, c.body)
-	u.o["updated_at"] = stamp(c.now)
-	return ok(showUser(u))
 }
 
 func (c *call) deleteUser() answer {
@@ -343,7 +320,11 @@ func (c *call) addUserPermissions() answer {
 	if fail != nil {
 		return *fail
 	}
-	u.permissions = addPermissions(u.permissions, more)
+	all := addPermissions(slices.Clone(u.permissions), more)
+	if len(all) > maxUserPermissions {
+		return badRequest("", "No more permissions can be assigned to this user.") // OAS; its code UNCONFIRMED
+	}
+	u.permissions = all
 	return created(obj{}) // REC-tf UserPermission
 }
 

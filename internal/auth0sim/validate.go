@@ -39,6 +39,9 @@ func (d *document) check(s *schema, v any, path string, raw []byte) *violation {
 	fail := func(format string, args ...any) *violation {
 		return &violation{fmt.Sprintf(format, args...), path, desc}
 	}
+	if s.never {
+		return fail("Data matches schema from 'not'")
+	}
 	if len(s.Type) > 0 && !slices.ContainsFunc(s.Type, func(t string) bool { return hasType(v, t) }) {
 		return fail("Expected type %s but found type %s", strings.Join(s.Type, ","), typeName(v))
 	}
@@ -162,7 +165,7 @@ func (d *document) checkObject(s *schema, v obj, path string, raw []byte, fail f
 			}
 		}
 		if len(extra) > 0 {
-			return fail("Additional properties not allowed: %s", strings.Join(reversedAsSent(raw, path, extra), ","))
+			return fail("Additional properties not allowed: %s%s", strings.Join(reversedAsSent(raw, path, extra), ","), s.advice)
 		}
 	}
 	for _, name := range names {
