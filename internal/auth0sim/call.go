@@ -161,11 +161,21 @@ func (c *call) checkBody(contentType string) *answer {
 			return nil
 		}
 		raw = []byte("{}") // hapi: no payload is validated as an empty one; UNCONFIRMED
-	} else if media, _, _ := strings.Cut(contentType, ";"); media != "" && !strings.HasSuffix(strings.ToLower(strings.TrimSpace(media)), "json") {
+		contentType = ""
+	}
+	media, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+	media = strings.TrimSpace(media)
+	var v any
+	var err error
+	switch {
+	case media == "" || strings.HasSuffix(media, "json"):
+		v, err = decode(raw)
+	case media == "application/x-www-form-urlencoded":
+		v, err = decodeForm(raw)
+	default:
 		a := failure(http.StatusUnsupportedMediaType, "", "Unsupported Media Type") // hapi; UNCONFIRMED
 		return &a
 	}
-	v, err := decode(raw)
 	if err != nil {
 		a := c.invalid("invalid_body", "Invalid request payload JSON format") // hapi; UNCONFIRMED
 		return &a
@@ -193,6 +203,22 @@ func decode(raw []byte) (any, error) {
 		return nil, errors.New("more than one value")
 	}
 	return v, nil
+}
+
+// decodeForm reads a form, which the OAS names beside JSON for every operation. That its
+// values stay strings, as hapi reads them, is UNCONFIRMED.
+func decodeForm(raw []byte) (any, error) {
+	values, err := url.ParseQuery(string(raw))
+	if err != nil {
+		return nil, err
+	}
+	o := obj{}
+	for k, all := range values {
+		if o[k] = anys(all); len(all) == 1 {
+			o[k] = all[0]
+		}
+	}
+	return o, nil
 }
 
 // stamp writes a time as most of the API does, stampNano as /actions does.

@@ -104,6 +104,9 @@ func (t *tenant) scopesOf(rs *resourceServer) []any {
 func (c *call) showResourceServer(rs *resourceServer) obj {
 	o := maps.Clone(rs.o)
 	o["id"] = rs.id
+	if rs.field("signing_alg") != "HS256" {
+		delete(o, "signing_secret") // facts §6
+	}
 	if rs.field("identifier") == c.t.managementAPI() {
 		o["scopes"] = managementScopes()
 	}
@@ -122,10 +125,10 @@ func noResourceServer() answer {
 
 func (c *call) listResourceServers() answer {
 	wanted := c.query["identifiers"]
-	items, place := listing(c, c.t.resourceServers.all, func(rs *resourceServer) bool {
+	items, _ := listing(c, c.t.resourceServers.all, func(rs *resourceServer) bool {
 		return len(wanted) == 0 || slices.Contains(wanted, rs.field("identifier"))
 	}, func(rs *resourceServer) obj { return c.fields(c.showResourceServer(rs)) })
-	return c.page(style{key: "resource_servers", checkpoint: true}, items, place)
+	return c.page(style{key: "resource_servers"}, items, nil)
 }
 
 func (c *call) createResourceServer() answer {

@@ -72,6 +72,52 @@ func TestWording(t *testing.T) {
 	}
 }
 
+// TestForms: every operation with a body takes a form too (OAS).
+func TestForms(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	const form = "application/x-www-form-urlencoded"
+	if w := s.raw("POST", "/roles", form, "name=a+b&description=c"); w.Code != 200 || !strings.Contains(w.Body.String(), `"name":"a b"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	user := s.post("/users", obj{"connection": "Username-Password-Authentication", "email": "a@b.example", "password": "x"})["user_id"].(string)
+	var roles []string
+	for _, name := range []string{"b", "c"} {
+		roles = append(roles, s.post("/roles", obj{"name": name})["id"].(string))
+	}
+	at := "/users/" + url.PathEscape(user) + "/roles"
+	if w := s.raw("POST", at, form, url.Values{"roles": roles}.Encode()); w.Code != 204 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	for body, why := range map[string]string{
+		`{"name":"d"}`: "Missing required property: identifier", "identifier=x&token_lifetime=5": "Expected type integer but found type string", "identifier=%zz": "Invalid request payload",
+	} {
+		if w := s.raw("POST", "/resource-servers", form, body); w.Code != 400 || !strings.Contains(w.Body.String(), why) {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+}
+
+// TestResourceServerStyles: APIs are paged by offset alone (OAS GET /resource-servers), and
+// the secret shows with the algorithm that uses it (facts §6).
+func TestResourceServerStyles(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	const secret = "a-secret-of-16-characters"
+	rs := s.post("/resource-servers", obj{"identifier": "https://api", "signing_alg": "HS256", "signing_secret": secret})
+	at := "/resource-servers/" + rs["id"].(string)
+	if rs["signing_secret"] != secret {
+		t.Errorf("%v", rs)
+	}
+	if got := s.patch(at, obj{"signing_alg": "RS256"}); got["signing_secret"] != nil {
+		t.Errorf("%v", got)
+	}
+	if got := s.get(at); got["signing_secret"] != nil {
+		t.Errorf("%v", got)
+	}
+	if got := s.get("/resource-servers?take=1&include_totals=true"); got["total"] != 2.0 || len(got["resource_servers"].([]any)) != 2 {
+		t.Errorf("%v", got["total"])
+	}
+}
+
 // TestManagementScopes: the Management API has the scopes of all of it, not only of what
 // is served here (REC-tf ResourceServerAuth0APIManagementImport), so that a role can have them.
 func TestManagementScopes(t *testing.T) {
