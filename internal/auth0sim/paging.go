@@ -225,12 +225,13 @@ func (c *call) intQuery(name string, otherwise int) int {
 	if given == "" {
 		return otherwise
 	}
-	const far = 1_000_000_000 // beyond every list, and its product with a page size still fits
-	n, err := strconv.Atoi(given)
-	if err != nil || n > far {
+	// far is beyond every list, and its product with a page size still fits.
+	const far = 1_000_000_000
+	n, err := strconv.ParseFloat(given, 64) // as checkParameters does
+	if err != nil || n > far || math.IsNaN(n) {
 		return far
 	}
-	return max(n, 0)
+	return int(max(n, 0))
 }
 
 // sort puts items in the order that sort asks for: "field:1" or "field:-1" (OAS GET

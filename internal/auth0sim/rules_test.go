@@ -206,6 +206,9 @@ func TestPaging(t *testing.T) {
 	if page["total"] != 7.0 || page["start"] != 6.0 || page["limit"] != 3.0 || len(page["roles"].([]any)) != 1 {
 		t.Errorf("%v", page)
 	}
+	if got := s.get("/roles?include_totals=true&per_page=2&page=1e0"); got["start"] != 2.0 || len(got["roles"].([]any)) != 2 {
+		t.Errorf("a number may be written otherwise: %v", got)
+	}
 	seen, from := 0, ""
 	for n := 0; ; n++ {
 		got := s.get("/clients?take=3" + from)
