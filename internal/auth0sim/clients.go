@@ -76,14 +76,23 @@ func (c *call) readableClient(cl *client) obj {
 	return out
 }
 
+// unreadable says which fields that are asked for the scopes do not let be read (OAS
+// GET /clients).
 func (c *call) unreadable() *answer {
-	if c.query.Get("include_fields") == "false" || c.who.has("read:client_keys", "read:client_credentials") {
+	asked := c.query.Get("fields")
+	if asked == "" || c.query.Get("include_fields") == "false" {
 		return nil
 	}
+	settings, secrets := c.who.has("read:clients", "read:client_keys"), c.who.has("read:client_keys", "read:client_credentials")
 	var closed []string
-	for _, f := range strings.Split(c.query.Get("fields"), ",") {
-		if slices.Contains(secretFields, strings.TrimSpace(f)) {
-			closed = append(closed, strings.TrimSpace(f))
+	for _, f := range strings.Split(asked, ",") {
+		f = strings.TrimSpace(f)
+		open := settings || slices.Contains(alwaysReadable, f)
+		if slices.Contains(secretFields, f) {
+			open = secrets
+		}
+		if !open {
+			closed = append(closed, f)
 		}
 	}
 	if closed == nil {
@@ -377,7 +386,11 @@ func (c *call) rotateSecret() answer {
 	return ok(c.showClient(cl))
 }
 
+// listClientConnections needs a scope for the client too, besides that of its route.
 func (c *call) listClientConnections() answer {
+	if mine := []string{"read:clients", "read:client_summary"}; !c.who.has(mine...) {
+		return insufficient("any", mine)
+	}
 	cl, found := c.t.clients.get(c.params["id"])
 	if !found {
 		return failure(http.StatusNotFound, "inexistent_client", "Client does not exist.") // OAS

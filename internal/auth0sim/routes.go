@@ -162,6 +162,8 @@ var exceptions = map[string]func(*route){
 	"POST /roles/{id}/users": func(r *route) { r.scopes = []string{"update:roles", "create:role_members"} },
 	"POST /organizations":    func(r *route) { r.scopes = []string{"create:organizations"} }, // the other only for enabled_connections
 	"GET /users/{id}/roles":  func(r *route) { r.all = true },                                // OAS, its 403: "all of: read:users, read:roles, read:role_members"
+	// OAS, its 403: "read:connections and any of: read:clients or read:client_summary".
+	"GET /clients/{id}/connections": func(r *route) { r.scopes = []string{"read:connections"} },
 	// facts, "What the guide's commands really send": an empty body.
 	"POST /actions/actions/{id}/deploy":                     func(r *route) { r.bodyless = true },
 	"POST /actions/actions/{actionId}/versions/{id}/deploy": func(r *route) { r.bodyless = true },
