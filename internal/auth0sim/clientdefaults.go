@@ -26,7 +26,7 @@ func refreshToken(lifetime, idle int) obj {
 func clientDefaults(o obj) {
 	appType, method := str(o["app_type"]), str(o["token_endpoint_auth_method"])
 	thirdParty := o["is_first_party"] == false
-	strict := thirdParty && str(o["third_party_security_mode"]) == "strict"
+	strict := strictThirdParty(o)
 
 	refresh := refreshToken(2592000, 1296000)
 	if method == "client_secret_post" || method == "client_secret_basic" {
@@ -74,6 +74,12 @@ func clientDefaults(o obj) {
 		"custom_login_page_on": true, "is_token_endpoint_ip_header_trusted": false,
 		"grant_types": grants, "jwt_configuration": jwt, "refresh_token": refresh,
 	})
+}
+
+// strictThirdParty says whether a client is a third party's with Auth0's enhanced
+// security controls.
+func strictThirdParty(o obj) bool {
+	return o["is_first_party"] == false && str(o["third_party_security_mode"]) == "strict"
 }
 
 // fillClient completes, after a create or a PATCH, what depends on what was sent.

@@ -195,7 +195,7 @@ func (c *call) createClient() answer {
 		return insufficient("any", []string{"create:client_credentials"})
 	}
 	id := c.t.draw.alnum(32)
-	if o["is_first_party"] == false && str(o["third_party_security_mode"]) == "strict" {
+	if strictThirdParty(o) {
 		id = "tpc_" + c.t.draw.short(22) // REC-tf Client_ThirdPartySecurityMode
 	}
 	cl := &client{record: c.newRecord(id, o), secret: c.t.draw.alnum(64), used: map[string]obj{}}

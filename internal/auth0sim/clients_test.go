@@ -34,3 +34,40 @@ func TestClientReading(t *testing.T) {
 	with("read:connections", "read:client_summary").get("/clients/c/connections")
 	with("read:connections").refused("GET", "/clients/c/connections", nil, 403, "insufficient_scope", "Insufficient scope, expected any of: read:clients,read:client_summary")
 }
+
+// TestGrantRules: whom a grant is for, and what it can't hold (OAS POST /client-grants;
+// reports name the system APIs' text).
+func TestGrantRules(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	const api, management = "https://api.example", "https://tenant.example/api/v2/"
+	s.post("/resource-servers", obj{"identifier": api})
+	client := s.post("/clients", obj{"name": "c"})["client_id"]
+	outsider := s.post("/clients", obj{"name": "t", "is_first_party": false, "third_party_security_mode": "strict"})["client_id"]
+	const one = "Exactly one of `client_id` and `default_for` must be provided."
+	const scopes = "`scope` cannot be provided when `allow_all_scopes` is true"
+	const system = "`allow_all_scopes` cannot be provided when `audience` is a system API"
+	const thirdParty = "Client grants for this API cannot be created for third-party clients."
+	const anyOrganization = "`allow_any_organization` cannot be provided for third-party clients"
+	for _, c := range []struct {
+		body    obj
+		message string
+	}{
+		{obj{"audience": api, "scope": []any{}}, one},
+		{obj{"audience": api, "client_id": client, "default_for": "third_party_clients"}, one},
+		{obj{"audience": api, "client_id": client, "allow_all_scopes": true, "scope": []any{"a"}}, scopes},
+		{obj{"audience": management, "client_id": client, "allow_all_scopes": true}, system},
+		{obj{"audience": management, "client_id": client, "allow_all_scopes": false, "scope": []any{"read:clients"}}, system},
+		{obj{"audience": management, "client_id": outsider, "scope": []any{}}, thirdParty},
+		{obj{"audience": management, "default_for": "third_party_clients", "scope": []any{}}, thirdParty},
+		{obj{"audience": api, "client_id": outsider, "scope": []any{}, "allow_any_organization": true}, anyOrganization},
+	} {
+		s.refused("POST", "/client-grants", c.body, 400, "invalid_body", c.message)
+	}
+	s.post("/client-grants", obj{"audience": api, "client_id": outsider, "scope": []any{}, "allow_any_organization": false})
+	s.post("/client-grants", obj{"audience": api, "default_for": "third_party_clients"})
+	all := "/client-grants/" + s.post("/client-grants", obj{"audience": api, "client_id": client, "allow_all_scopes": true, "scope": []any{}})["id"].(string)
+	s.refused("PATCH", all, obj{"allow_all_scopes": true, "scope": []any{"a"}}, 400, "invalid_body", scopes)
+	own := "/client-grants/" + s.post("/client-grants", obj{"audience": management, "client_id": client})["id"].(string)
+	s.refused("PATCH", own, obj{"allow_all_scopes": true}, 400, "invalid_body", system)
+	s.patch(own, obj{"scope": []any{"read:clients"}})
+}

@@ -38,10 +38,15 @@ func (c *call) listGrants() answer {
 func (c *call) createGrant() answer {
 	o := c.body
 	dropNulls(o)
-	audience, clientID := str(o["audience"]), str(o["client_id"])
-	if _, found := c.t.byIdentifier(audience); !found {
+	audience, clientID, defaultFor := str(o["audience"]), str(o["client_id"]), str(o["default_for"])
+	if (clientID == "") == (defaultFor == "") { // OAS; auth0-cli #1598; wording UNCONFIRMED
+		return *c.invalidBody("Exactly one of `client_id` and `default_for` must be provided.")
+	}
+	api, found := c.t.byIdentifier(audience)
+	if !found {
 		return failure(http.StatusNotFound, "inexistent_resource_server", "No resource with identifier %s", audience) // facts §3.5; code UNCONFIRMED
 	}
+	thirdParty := defaultFor == "third_party_clients"
 	if clientID != "" {
 		cl, found := c.t.clients.get(clientID)
 		if !found {
@@ -50,12 +55,24 @@ func (c *call) createGrant() answer {
 		if cl.field("app_type") == "express_configuration" {
 			return badRequest("validation_error", "Client of type express_configuration cannot be used") // facts §1.3
 		}
+		thirdParty = strictThirdParty(cl.o)
+	}
+	if thirdParty { // docs-v2 third-party-applications/security-controls.mdx
+		if truth(api.o["is_system"]) {
+			return *c.invalidBody("Client grants for this API cannot be created for third-party clients.") // OAS
+		}
+		if truth(o["allow_any_organization"]) {
+			return *c.invalidBody("`allow_any_organization` cannot be provided for third-party clients") // wording UNCONFIRMED
+		}
+	}
+	if fail := c.checkAllScopes(api); fail != nil {
+		return *fail
 	}
 	defaults(o, obj{"subject_type": "client"}) // facts §3.5
 	if !truth(o["allow_all_scopes"]) {
 		defaults(o, obj{"scope": []any{}})
 	}
-	if c.t.granted(clientID, audience, str(o["subject_type"]), str(o["default_for"])) {
+	if c.t.granted(clientID, audience, str(o["subject_type"]), defaultFor) {
 		// terraform #255, alexkappa #404; the code is UNCONFIRMED, third-party code says so (facts §2).
 		return failure(http.StatusConflict, "client_grant_conflict", "A client grant already exists between %s and %s", clientID, audience)
 	}
@@ -65,6 +82,17 @@ func (c *call) createGrant() answer {
 	g := &grant{c.newRecord("cgr_"+c.t.draw.alnum(16), o)}
 	c.t.grants.add(g)
 	return created(showGrant(g))
+}
+
+// checkAllScopes holds allow_all_scopes of a body to what goes with it.
+func (c *call) checkAllScopes(api *resourceServer) *answer {
+	if _, given := c.body["allow_all_scopes"]; given && api != nil && truth(api.o["is_system"]) {
+		return c.invalidBody("`allow_all_scopes` cannot be provided when `audience` is a system API") // pulumi-auth0 #1069, Terraform provider #1466: false too
+	}
+	if truth(c.body["allow_all_scopes"]) && len(list(c.body["scope"])) > 0 { // deploy-cli #1278; wording UNCONFIRMED
+		return c.invalidBody("`scope` cannot be provided when `allow_all_scopes` is true")
+	}
+	return nil
 }
 
 // granted says whether there is a grant with that key: client, audience and subject
@@ -99,6 +127,10 @@ func (c *call) updateGrant() answer {
 	}
 	if truth(g.o["is_system"]) {
 		return badRequest("invalid_body", "System client grants cannot be modified.") // facts §3.5; wording UNCONFIRMED
+	}
+	api, _ := c.t.byIdentifier(g.field("audience")) // deleting an API leaves its grants
+	if fail := c.checkAllScopes(api); fail != nil {
+		return *fail
 	}
 	// Scopes are not checked against the API (REC-go TestClientGrantManager_Update),
 	// their order stays (facts §3.5).
