@@ -71,3 +71,40 @@ func TestGrantRules(t *testing.T) {
 	s.refused("PATCH", own, obj{"allow_all_scopes": true}, 400, "invalid_body", system)
 	s.patch(own, obj{"scope": []any{"read:clients"}})
 }
+
+// TestGrantTypes: which grant types a client can have (deploy-cli #45 and #205,
+// auth0.net #188, Terraform provider #123; docs-v2 application-grant-types.mdx).
+func TestGrantTypes(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	const password, legacy = "http://auth0.com/oauth/grant-type/password-realm", "http://auth0.com/oauth/legacy/grant-type/"
+	for _, c := range []struct {
+		client  obj
+		grants  []any
+		invalid string
+	}{
+		{obj{}, []any{"passwordless", "implicit", "passwordless_otp"}, "passwordless, passwordless_otp"},
+		{obj{}, []any{"authorization_code", "client_credentials", "password", password, "urn:ietf:params:oauth:grant-type:device_code", "http://auth0.com/oauth/grant-type/passwordless/otp"}, ""},
+		{obj{"token_endpoint_auth_method": "none"}, []any{"refresh_token", "client_credentials"}, "client_credentials"},
+		{obj{"token_endpoint_auth_method": "client_secret_post"}, []any{"client_credentials"}, ""},
+		{obj{"is_first_party": false}, []any{"implicit", "password", password}, "password, " + password},
+		{obj{"is_first_party": false, "third_party_security_mode": "strict"}, []any{"authorization_code", "refresh_token", "client_credentials"}, ""},
+		{obj{"is_first_party": false, "third_party_security_mode": "strict"}, []any{"implicit", "urn:ietf:params:oauth:grant-type:device_code"}, "implicit, urn:ietf:params:oauth:grant-type:device_code"},
+		{obj{}, []any{legacy + "ro", legacy + "delegation/id_token", legacy + "access_token"}, legacy + "ro, " + legacy + "delegation/id_token, " + legacy + "access_token"},
+	} {
+		c.client["name"] = "c"
+		at := "/clients/" + s.post("/clients", c.client)["client_id"].(string)
+		c.client["grant_types"] = c.grants
+		if c.invalid == "" {
+			s.post("/clients", c.client)
+			s.patch(at, obj{"grant_types": c.grants})
+			continue
+		}
+		s.refused("POST", "/clients", c.client, 400, "invalid_body", "Invalid grant types: "+c.invalid)
+		s.refused("PATCH", at, obj{"grant_types": c.grants}, 400, "invalid_body", "Invalid grant types: "+c.invalid)
+	}
+	at := "/clients/" + s.post("/clients", obj{"name": "c"})["client_id"].(string)
+	s.patch(at, obj{"token_endpoint_auth_method": "none"}) // what it has is not looked at
+	s.patch("/tenants/settings", obj{"flags": obj{"allow_legacy_ro_grant_types": true}})
+	s.refused("PATCH", at, obj{"grant_types": []any{legacy + "ro/jwt-bearer", legacy + "delegation/id_token"}}, 400, "invalid_body", "Invalid grant types: "+legacy+"delegation/id_token")
+	s.patch(at, obj{"grant_types": []any{legacy + "ro/jwt-bearer"}})
+}

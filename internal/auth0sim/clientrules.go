@@ -1,0 +1,88 @@
+package auth0sim
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+const maxClientMetadata = 10 // OAS ClientMetadata
+
+// checkClient checks what no schema states: the whole client as it would be.
+func (c *call) checkClient(cl *client) *answer {
+	o := cl.o
+	if len(cl.used) > 0 && o["token_endpoint_auth_method"] != nil {
+		// facts §3.3: mutually exclusive; wording UNCONFIRMED
+		return c.invalidBody("Payload validation error: 'token_endpoint_auth_method' and 'client_authentication_methods' cannot be set at the same time.")
+	}
+	if jwt, _ := o["jwt_configuration"].(obj); cl.used["private_key_jwt"] != nil && str(jwt["alg"]) == "HS256" {
+		// facts §3.3: must be RS256; wording UNCONFIRMED, an alg that is not set is let through
+		return c.invalidBody("jwt_configuration.alg must be RS256 when client_authentication_methods is configured.")
+	}
+	if fail := c.checkAttached(cl); fail != nil {
+		return fail
+	}
+	if _, given := c.body["grant_types"]; given {
+		if bad := invalidGrantTypes(o, object(c.t.settings["flags"])); bad != nil {
+			return c.invalidBody("Invalid grant types: " + strings.Join(bad, ", ")) // deploy-cli #45; code UNCONFIRMED
+		}
+	}
+	if meta, _ := o["client_metadata"].(obj); meta != nil {
+		if len(meta) > maxClientMetadata {
+			return c.invalidBody("Payload validation error: 'Too many properties defined (" + plain(float64(len(meta))) + "), maximum 10' on property client_metadata (Metadata associated with the client, in the form of an object with string values (max 255 chars)).")
+		}
+		for _, k := range sortedKeys(meta) {
+			if s, isString := meta[k].(string); !isString || len([]rune(s)) > 255 || len([]rune(k)) > 255 {
+				return c.invalidBody("Payload validation error: client_metadata property values must be of type: string and be at most 255 characters: " + k) // wording UNCONFIRMED
+			}
+		}
+	}
+	if str(o["organization_require_behavior"]) == "post_login_prompt" && o["oidc_conformant"] != true {
+		return c.invalidBody("organization_require_behavior post_login_prompt requires oidc_conformant to be true.") // OAS ClientOrganizationRequireBehaviorEnum; wording UNCONFIRMED
+	}
+	if org, _ := o["default_organization"].(obj); org != nil && str(org["organization_id"]) != "" {
+		if _, found := c.t.organizations.get(str(org["organization_id"])); !found {
+			// REC-tf ClientWithDefaultOrganization #53 is a 400 whose text the recorder lost.
+			return c.invalidBody("The organization of default_organization does not exist.")
+		}
+	}
+	if o["is_first_party"] == false && (o["organization_usage"] != nil || o["organization_require_behavior"] != nil) {
+		a := failure(http.StatusForbidden, "operation_not_supported", "Organizations are only available to first party clients on user-based flows. Properties organization_usage and organization_require_behavior must be unset for third party clients.") // OAS
+		return &a
+	}
+	return nil
+}
+
+// invalidGrantTypes are the grant types that a client can't have (docs-v2
+// application-grant-types.mdx; deploy-cli #205 and auth0.net #188 for public clients).
+// URNs and Auth0's own URLs that are not known here are let through: there are new ones
+// now and then.
+func invalidGrantTypes(o, flags obj) []string {
+	const own, legacy = "http://auth0.com/oauth/grant-type/", "http://auth0.com/oauth/legacy/grant-type/"
+	public, thirdParty := o["token_endpoint_auth_method"] == "none", o["is_first_party"] == false
+	valid := func(grant string) bool {
+		switch {
+		case strictThirdParty(o):
+			return grant == "authorization_code" || grant == "refresh_token" || grant == "client_credentials" && !public
+		case grant == "client_credentials":
+			return !public
+		case grant == "password" || grant == own+"password-realm": // permissive-mode.mdx
+			return !thirdParty
+		case strings.HasPrefix(grant, legacy+"ro"): // OAS TenantSettingsFlags
+			return truth(flags["allow_legacy_ro_grant_types"])
+		case strings.HasPrefix(grant, legacy+"delegation/"):
+			return truth(flags["allow_legacy_delegation_grant_types"])
+		case strings.HasPrefix(grant, legacy):
+			return truth(flags["allow_other_legacy_grant_types"])
+		}
+		return slices.Contains([]string{"authorization_code", "implicit", "refresh_token"}, grant) ||
+			strings.HasPrefix(grant, own) || strings.HasPrefix(grant, "urn:")
+	}
+	var bad []string
+	for _, grant := range strs(o["grant_types"]) {
+		if !valid(grant) {
+			bad = append(bad, grant)
+		}
+	}
+	return bad
+}
