@@ -55,7 +55,7 @@ func clientDefaults(o obj) {
 		if method == "none" {
 			refresh["rotation_type"], refresh["infinite_token_lifetime"] = "rotating", false
 		}
-		defaults(o, obj{"oidc_conformant": true, "third_party_security_mode": "permissive"})
+		defaults(o, obj{"oidc_conformant": true})
 		if strict {
 			grants = []any{"authorization_code"}
 			jwt = obj{"secret_encoded": false, "alg": "RS256", "lifetime_in_seconds": 3600}
@@ -94,6 +94,9 @@ func fillClient(o obj) {
 			"allow_refresh_token": false, "allowed_authentication_methods": []any{}, "can_create_session_transfer_token": false,
 			"enforce_cascade_revocation": true, "enforce_device_binding": "ip", "enforce_online_refresh_tokens": true,
 		})
+	}
+	if o["is_first_party"] == false { // permissive-mode.mdx: every third party's has a mode
+		defaults(o, obj{"third_party_security_mode": "permissive"})
 	}
 	if o["initiate_login_uri"] == "" { // REC-tf ClientConfig: empty is not set
 		delete(o, "initiate_login_uri")

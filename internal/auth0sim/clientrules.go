@@ -8,6 +8,18 @@ import (
 
 const maxClientMetadata = 10 // OAS ClientMetadata
 
+// checkSettled refuses to change what is settled when a client is made. The texts are
+// UNCONFIRMED.
+func (c *call) checkSettled(cl *client) *answer {
+	if mode, given := c.body["third_party_security_mode"]; given && mode != cl.o["third_party_security_mode"] { // permissive-mode.mdx
+		return c.invalidBody("third_party_security_mode cannot be changed after the client was created.")
+	}
+	if strictThirdParty(cl.o) && c.body["is_first_party"] == true { // security-controls.mdx
+		return c.invalidBody("A third-party client cannot become a first-party one, with third_party_security_mode strict.")
+	}
+	return nil
+}
+
 // checkClient checks what no schema states: the whole client as it would be.
 func (c *call) checkClient(cl *client) *answer {
 	o := cl.o
@@ -21,6 +33,9 @@ func (c *call) checkClient(cl *client) *answer {
 	}
 	if fail := c.checkAttached(cl); fail != nil {
 		return fail
+	}
+	if property := notStrict(cl); strictThirdParty(o) && property != "" {
+		return c.invalidBody(property + " cannot have this value with third_party_security_mode strict.") // wording UNCONFIRMED
 	}
 	if _, given := c.body["grant_types"]; given {
 		if bad := invalidGrantTypes(o, object(c.t.settings["flags"])); bad != nil {
@@ -85,4 +100,21 @@ func invalidGrantTypes(o, flags obj) []string {
 		}
 	}
 	return bad
+}
+
+// notStrict names a setting that a strict third-party client can't have (docs-v2
+// third-party-applications/security-controls.mdx); "": there is none.
+func notStrict(cl *client) string {
+	refresh, jwt := object(cl.o["refresh_token"]), object(cl.o["jwt_configuration"])
+	switch {
+	case !slices.Contains([]string{"", "regular_web", "spa", "native", "non_interactive"}, cl.field("app_type")):
+		return "app_type"
+	case str(jwt["alg"]) != "" && str(jwt["alg"]) != "RS256":
+		return "jwt_configuration"
+	case str(refresh["expiration_type"]) == "non-expiring" || truth(refresh["infinite_idle_token_lifetime"]):
+		return "refresh_token"
+	case cl.used["tls_client_auth"] != nil || cl.used["self_signed_tls_client_auth"] != nil:
+		return "client_authentication_methods"
+	}
+	return ""
 }

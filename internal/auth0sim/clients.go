@@ -236,6 +236,9 @@ func (c *call) updateClient() answer {
 	if len(c.body) == 0 {
 		return *c.invalidBody("Payload validation error: 'Too few properties defined (0), minimum 1'.")
 	}
+	if fail := c.checkSettled(cl); fail != nil {
+		return *fail
+	}
 	// Checked on a copy: a refused PATCH changes nothing.
 	next := &client{record: cl.record, secret: cl.secret, credentials: cl.credentials, used: cl.used}
 	next.o = clone(cl.o)

@@ -108,3 +108,34 @@ func TestGrantTypes(t *testing.T) {
 	s.refused("PATCH", at, obj{"grant_types": []any{legacy + "ro/jwt-bearer", legacy + "delegation/id_token"}}, 400, "invalid_body", "Invalid grant types: "+legacy+"delegation/id_token")
 	s.patch(at, obj{"grant_types": []any{legacy + "ro/jwt-bearer"}})
 }
+
+// TestThirdPartyClients: what is settled when they are made, and what strict ones can't
+// be (docs-v2 third-party-applications: security-controls.mdx, permissive-mode.mdx).
+func TestThirdPartyClients(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	strict := obj{"name": "s", "is_first_party": false, "third_party_security_mode": "strict"}
+	at := "/clients/" + s.post("/clients", strict)["client_id"].(string)
+	const mode, owner = "third_party_security_mode cannot be changed after the client was created.", "A third-party client cannot become a first-party one, with third_party_security_mode strict."
+	s.refused("PATCH", at, obj{"third_party_security_mode": "permissive"}, 400, "invalid_body", mode)
+	s.refused("PATCH", at, obj{"is_first_party": true}, 400, "invalid_body", owner)
+	s.patch(at, obj{"third_party_security_mode": "strict", "is_first_party": false})
+	for property, value := range map[string]any{
+		"app_type": "box", "jwt_configuration": obj{"alg": "HS256"},
+		"refresh_token": obj{"rotation_type": "rotating", "expiration_type": "non-expiring"},
+	} {
+		message := property + " cannot have this value with third_party_security_mode strict."
+		s.refused("PATCH", at, obj{property: value}, 400, "invalid_body", message)
+		bad := obj{property: value}
+		for k, v := range strict {
+			bad[k] = v
+		}
+		s.refused("POST", "/clients", bad, 400, "invalid_body", message)
+	}
+	s.patch(at, obj{"app_type": "spa", "refresh_token": obj{"rotation_type": "rotating", "expiration_type": "expiring", "infinite_idle_token_lifetime": false}})
+
+	first := "/clients/" + s.post("/clients", obj{"name": "f"})["client_id"].(string)
+	if got := s.patch(first, obj{"is_first_party": false}); got["third_party_security_mode"] != "permissive" {
+		t.Errorf("a third party's client without a mode: %v", got)
+	}
+	s.refused("PATCH", first, obj{"third_party_security_mode": "strict"}, 400, "invalid_body", mode)
+}
