@@ -6,7 +6,11 @@ import (
 	"strings"
 )
 
-const maxClientMetadata = 10 // OAS ClientMetadata
+// OAS ClientMetadata.
+const (
+	maxClientMetadata = 10
+	metadataNames     = base62 + ":,-+=_*?\"/\\()<>@\t " // characters
+)
 
 // checkSettled refuses to change what is settled when a client is made. The texts are
 // UNCONFIRMED.
@@ -42,12 +46,18 @@ func (c *call) checkClient(cl *client) *answer {
 			return c.invalidBody("Invalid grant types: " + strings.Join(bad, ", ")) // deploy-cli #45; code UNCONFIRMED
 		}
 	}
+	if fail := c.checkReferences(); fail != nil {
+		return fail
+	}
 	if meta, _ := o["client_metadata"].(obj); meta != nil {
 		if len(meta) > maxClientMetadata {
 			return c.invalidBody("Payload validation error: 'Too many properties defined (" + plain(float64(len(meta))) + "), maximum 10' on property client_metadata (Metadata associated with the client, in the form of an object with string values (max 255 chars)).")
 		}
 		for _, k := range sortedKeys(meta) {
-			if s, isString := meta[k].(string); !isString || len([]rune(s)) > 255 || len([]rune(k)) > 255 {
+			if len(k) > 255 || strings.Trim(k, metadataNames) != "" {
+				return c.invalidBody("Payload validation error: client_metadata property names must be alphanumeric and at most 255 characters: " + k) // wording UNCONFIRMED
+			}
+			if s, isString := meta[k].(string); !isString || len([]rune(s)) > 255 {
 				return c.invalidBody("Payload validation error: client_metadata property values must be of type: string and be at most 255 characters: " + k) // wording UNCONFIRMED
 			}
 		}
@@ -63,6 +73,28 @@ func (c *call) checkClient(cl *client) *answer {
 	}
 	if o["is_first_party"] == false && (o["organization_usage"] != nil || o["organization_require_behavior"] != nil) {
 		a := failure(http.StatusForbidden, "operation_not_supported", "Organizations are only available to first party clients on user-based flows. Properties organization_usage and organization_require_behavior must be unset for third party clients.") // OAS
+		return &a
+	}
+	return nil
+}
+
+// checkReferences looks for the clients that a body names. That an alias which is taken
+// is refused by POST only, and the codes, are UNCONFIRMED.
+func (c *call) checkReferences() *answer {
+	landing := str(object(c.body["my_organization_configuration"])["invitation_landing_client_id"])
+	if _, found := c.t.clients.get(landing); landing != "" && !found {
+		a := failure(http.StatusNotFound, "inexistent_client", "The Client ID for Invitations could not be found.") // OAS
+		return &a
+	}
+	aliases := strs(c.body["client_aliases"])
+	if len(aliases) == 0 || c.method != http.MethodPost {
+		return nil
+	}
+	_, taken := c.t.clients.find(func(other *client) bool {
+		return slices.ContainsFunc(strs(other.o["client_aliases"]), func(a string) bool { return slices.Contains(aliases, a) })
+	})
+	if taken {
+		a := failure(http.StatusConflict, "", "Another client exists with the same alias.") // OAS
 		return &a
 	}
 	return nil

@@ -139,3 +139,37 @@ func TestThirdPartyClients(t *testing.T) {
 	}
 	s.refused("PATCH", first, obj{"third_party_security_mode": "strict"}, 400, "invalid_body", mode)
 }
+
+// TestClientReferences: what a client names must be free, or be there (OAS POST and PATCH
+// /clients).
+func TestClientReferences(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	landing := s.post("/clients", obj{"name": "a", "client_aliases": []any{"urn:a", "urn:b"}})["client_id"]
+	const taken = "Another client exists with the same alias."
+	s.refused("POST", "/clients", obj{"name": "b", "client_aliases": []any{"urn:c", "urn:b"}}, 409, "", taken)
+	at := "/clients/" + s.post("/clients", obj{"name": "b", "client_aliases": []any{"urn:c"}})["client_id"].(string)
+
+	invites := func(client any) obj {
+		return obj{"name": "m", "my_organization_configuration": obj{
+			"allowed_strategies": []any{"okta"}, "connection_deletion_behavior": "allow", "invitation_landing_client_id": client,
+		}}
+	}
+	const missing = "The Client ID for Invitations could not be found."
+	s.refused("POST", "/clients", invites("nobody"), 404, "inexistent_client", missing)
+	s.refused("PATCH", at, invites("nobody"), 404, "inexistent_client", missing)
+	s.post("/clients", invites(landing))
+	s.patch(at, invites(landing))
+	s.send("DELETE", "/clients/"+landing.(string), nil, 204)
+	s.patch(at, obj{"description": "its invitations lead nowhere now"})
+}
+
+// TestClientMetadata holds names and values to what Auth0's document says of them.
+func TestClientMetadata(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	at := "/clients/" + s.post("/clients", obj{"name": "c", "client_metadata": obj{`aZ9:,-+=_*?"/\()<>@	 `: "fits"}})["client_id"].(string)
+	for _, name := range []string{"a.b", "ä", "a\nb", "$a"} {
+		s.refused("PATCH", at, obj{"client_metadata": obj{name: "x"}}, 400, "invalid_body", "Payload validation error: client_metadata property names…")
+	}
+	s.refused("PATCH", at, obj{"client_metadata": obj{"a": 1}}, 400, "invalid_body", "Payload validation error: client_metadata property values…")
+	s.patch(at, obj{"client_metadata": obj{"a.b": nil, "a": "x"}})
+}
