@@ -1,7 +1,13 @@
 package auth0sim_test
 
 import (
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"testing"
+	"time"
 
 	"github.com/ecplan/ecplan/internal/auth0sim"
 )
@@ -172,4 +178,42 @@ func TestClientMetadata(t *testing.T) {
 	}
 	s.refused("PATCH", at, obj{"client_metadata": obj{"a": 1}}, 400, "invalid_body", "Payload validation error: client_metadata property values…")
 	s.patch(at, obj{"client_metadata": obj{"a.b": nil, "a": "x"}})
+}
+
+// certificatePEM is a certificate of the tests' key.
+func certificatePEM(t *testing.T, until time.Time) string {
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "c"}, NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &testKey().PublicKey, testKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// TestCredentialSources: what of a credential can't come from two places, or from none
+// (docs-v2 configure-private-key-jwt.mdx, OAS POST /clients/{client_id}/credentials).
+func TestCredentialSources(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	at := "/clients/" + s.post("/clients", obj{"name": "c"})["client_id"].(string) + "/credentials"
+	until := time.Date(2040, 1, 2, 3, 4, 5, 0, time.UTC)
+	certificate := certificatePEM(t, until)
+	key := func(more obj) obj {
+		body := obj{"credential_type": "public_key", "pem": certificate}
+		for k, v := range more {
+			body[k] = v
+		}
+		return body
+	}
+	const explicit = "2039-01-01T00:00:00.000Z"
+	s.refused("POST", at, key(obj{"pem": publicPEM(testKey()), "parse_expiry_from_cert": true}), 400, "invalid_body", "parse_expiry_from_cert requires pem to be an X.509 certificate.")
+	s.refused("POST", at, key(obj{"parse_expiry_from_cert": true, "expires_at": explicit}), 400, "invalid_body", "parse_expiry_from_cert and expires_at cannot be set at the same time.")
+	s.refused("POST", at, obj{"credential_type": "cert_subject_dn", "pem": certificate, "subject_dn": "CN=c"}, 400, "invalid_body", "pem and subject_dn cannot be set at the same time.")
+	if got := s.post(at, key(obj{"parse_expiry_from_cert": true})); got["expires_at"] != "2040-01-02T03:04:05.000Z" {
+		t.Errorf("expiry of the certificate: %v", got)
+	}
+	s = newTenant(t, auth0sim.Options{})
+	at = "/clients/" + s.post("/clients", obj{"name": "c"})["client_id"].(string) + "/credentials"
+	if got := s.post(at, key(obj{"parse_expiry_from_cert": false, "expires_at": explicit})); got["expires_at"] != explicit {
+		t.Errorf("explicit expiry: %v", got)
+	}
 }
