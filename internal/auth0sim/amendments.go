@@ -62,6 +62,11 @@ func amend(d *document) {
 	for _, name := range []string{"CreateClientRequestContent", "UpdateClientRequestContent"} {
 		d.Schemas[name].Properties["grant_types"].UniqueItems = true // facts §3.3
 	}
+	for _, name := range []string{"CreateClientRequestContent", "UpdateClientRequestContent"} {
+		// The deprecated name is taken and shown as it was sent, without effect on the new
+		// one (Terraform provider #456, deploy-cli #1223 and #1322, 2026-03).
+		add(name, "cross_origin_auth", boolean)
+	}
 	objectOf := func(more map[string]*schema) *schema {
 		return &schema{Type: typeList{"object", "null"}, Properties: more}
 	}

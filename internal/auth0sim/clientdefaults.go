@@ -66,6 +66,7 @@ func clientDefaults(o obj) {
 		defaults(sent, obj{"secret_encoded": false})
 	}
 	if sent, given := o["refresh_token"].(obj); given {
+		dropNulls(sent)
 		defaults(sent, refresh)
 	}
 	fillClient(o)

@@ -12,9 +12,21 @@ const (
 	metadataNames     = base62 + ":,-+=_*?\"/\\()<>@\t " // characters
 )
 
-// checkSettled refuses to change what is settled when a client is made. The texts are
-// UNCONFIRMED.
+// checkSettled refuses to change what is settled when a client is made, and to leave it
+// without authentication. The texts are UNCONFIRMED.
 func (c *call) checkSettled(cl *client) *answer {
+	methods, cleared := c.body["client_authentication_methods"]
+	method, given := c.body["token_endpoint_auth_method"]
+	if cleared && methods == nil && given && method == nil { // Terraform provider, detachCredentialsFromClient
+		return c.invalidBody("One of token_endpoint_auth_method and client_authentication_methods must be set.")
+	}
+	if cl.field("app_type") == "express_configuration" { // facts, recorded §2
+		for _, f := range []string{"token_endpoint_auth_method", "signed_request_object"} {
+			if _, given := c.body[f]; given {
+				return c.invalidBody(f + " cannot be set for a client of type express_configuration.")
+			}
+		}
+	}
 	if mode, given := c.body["third_party_security_mode"]; given && mode != cl.o["third_party_security_mode"] { // permissive-mode.mdx
 		return c.invalidBody("third_party_security_mode cannot be changed after the client was created.")
 	}

@@ -285,6 +285,8 @@ var deepMerged = []string{
 	"mobile",                // REC-tf ClientMobile
 	"native_social_login",   // REC-tf ClientMobile
 	"session_transfer",      // REC-tf ClientSessionTransfer
+	"fedcm_login",           // OAS FedCMLoginPatch: as native_social_login
+	"refresh_token",         // UNCONFIRMED: every recorded one has all its settings
 }
 
 func (c *call) applyClient(cl *client) {
@@ -304,8 +306,20 @@ func (c *call) applyClient(cl *client) {
 	for _, key := range deepMerged {
 		mergeKey(cl.o, c.body, key)
 	}
+	for _, key := range []string{"native_social_login", "fedcm_login"} { // OAS Client: one property at least
+		if login, given := cl.o[key].(obj); given && len(login) == 0 {
+			delete(cl.o, key)
+		}
+	}
+	// REC-tf ClientOIDCLogout: two names of one thing, of which the deprecated one has
+	// the URLs alone.
+	deprecated, urls := c.body["oidc_backchannel_logout"].(obj)
+	logout, has := cl.o["oidc_logout"].(obj)
+	if _, both := c.body["oidc_logout"]; urls && has && !both {
+		logout["backchannel_logout_urls"] = deprecated["backchannel_logout_urls"]
+	}
 	for _, f := range []string{"oidc_logout", "oidc_backchannel_logout"} {
-		if v, given := c.body[f]; given && v == nil { // REC-tf ClientOIDCLogout: two names of one thing
+		if v, given := c.body[f]; given && v == nil {
 			delete(cl.o, "oidc_logout")
 			delete(cl.o, "oidc_backchannel_logout")
 		}

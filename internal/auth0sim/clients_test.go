@@ -217,3 +217,40 @@ func TestCredentialSources(t *testing.T) {
 		t.Errorf("explicit expiry: %v", got)
 	}
 }
+
+// TestClientPatches: what a PATCH keeps, and what it can't do.
+func TestClientPatches(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	at := "/clients/" + s.post("/clients", obj{"name": "c", "oidc_logout": obj{
+		"backchannel_logout_urls": []any{"https://a.example"}, "backchannel_logout_initiators": obj{"mode": "all"},
+	}})["client_id"].(string)
+
+	// Both names of the logout settings show what either of them sets.
+	got := s.patch(at, obj{"oidc_backchannel_logout": obj{"backchannel_logout_urls": []any{"https://b.example"}}})
+	for _, name := range []string{"oidc_logout", "oidc_backchannel_logout"} {
+		if urls := got[name].(obj)["backchannel_logout_urls"].([]any); urls[0] != "https://b.example" {
+			t.Errorf("%s: %v", name, got[name])
+		}
+	}
+	if got["oidc_logout"].(obj)["backchannel_logout_initiators"] == nil {
+		t.Errorf("the initiators are gone: %v", got["oidc_logout"])
+	}
+
+	got = s.patch(at, obj{"refresh_token": obj{"rotation_type": "rotating", "expiration_type": "expiring", "policies": nil, "leeway": 5}})
+	if refresh := got["refresh_token"].(obj); len(refresh) != 7 || refresh["leeway"] != 5.0 || refresh["token_lifetime"] != 2592000.0 {
+		t.Errorf("%v", refresh)
+	}
+	s.patch(at, obj{"fedcm_login": obj{"google": obj{"is_enabled": true}}})
+	if got := s.patch(at, obj{"fedcm_login": obj{"google": nil}}); got["fedcm_login"] != nil {
+		t.Errorf("%v", got["fedcm_login"])
+	}
+	if got := s.patch(at, obj{"cross_origin_auth": true}); got["cross_origin_auth"] != true || got["cross_origin_authentication"] != false {
+		t.Errorf("the deprecated name: %v", got)
+	}
+
+	s.refused("PATCH", at, obj{"client_authentication_methods": nil, "token_endpoint_auth_method": nil}, 400, "invalid_body", "One of token_endpoint_auth_method and client_authentication_methods must be set.")
+	oin := "/clients/" + s.post("/clients", obj{"name": "oin", "app_type": "express_configuration"})["client_id"].(string)
+	for _, property := range []string{"token_endpoint_auth_method", "signed_request_object"} {
+		s.refused("PATCH", oin, obj{property: nil}, 400, "invalid_body", property+" cannot be set for a client of type express_configuration.")
+	}
+}

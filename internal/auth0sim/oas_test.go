@@ -103,6 +103,7 @@ var exceptions = []exception{
 	{`/clients.*: (answer|request): /token_vault_privileged_access(: additionalProperties 'grants' not allowed|: expected object, but got null|/ip_allowlist/#: valid against schemas at indexes [0-9 and]+)$`, "grants, null, and addresses that are both of two kinds: all recorded (REC-tf ClientCredentialsTokenVaultPrivilegedAccess)", true},
 	{`/resource-servers.*: answer: /token_encryption/encryption_key: (additionalProperties 'thumbprint_sha256' not allowed|missing properties: 'pem')$`, "a recorded answer has the key's thumbprint in place of the key (REC-tf ResourceServer)", true},
 	{`^PATCH /clients/\{id\}: request: /(signed_request_object|oidc_backchannel_logout): expected object, but got null$`, "null takes it away, as recorded (REC-tf ClientAuthenticationMethodsTLSClientAuth, ClientOIDCLogout)", true},
+	{`/clients.*: (answer|request): .*additionalProperties 'cross_origin_auth' not allowed$`, "a deprecated name that reports say is still taken and shown (deploy-cli #1322)", false},
 	{`^(POST|PATCH) /clients.*: request: : additionalProperties 'identity_assertion_authorization_grant' not allowed$`, "recorded (REC-tf ClientIdentityAssertionAuthorizationGrant)", true},
 	{`^POST /connections: request: : additionalProperties 'cross_app_access_resource_app' not allowed$`, "recorded (REC-tf ConnectionOIDCMetadata)", true},
 	{`^DELETE /users/\{id\}/roles: status 400`, "a body that does not fit its schema is refused here as everywhere", false},
