@@ -3,8 +3,9 @@ package auth0sim
 import "strings"
 
 // amend makes the document agree with recorded traffic where it does not
-// (facts §2 "Spec ≠ wire", §3). What is in the document and refused there, but was
-// accepted for real, is added; what is refused for real is taken away from users only.
+// (facts §2 "Spec ≠ wire", §3), and its schemas with its own words. What is in the
+// document and refused there, but was accepted for real, is added; what is refused for
+// real is taken away from users only.
 func amend(d *document) {
 	boolean, text := &schema{Type: typeList{"boolean"}}, &schema{Type: typeList{"string"}}
 	query := func(operation, name string) {
@@ -67,6 +68,11 @@ func amend(d *document) {
 		// one (Terraform provider #456, deploy-cli #1223 and #1322, 2026-03).
 		add(name, "cross_origin_auth", boolean)
 	}
+	for _, method := range []string{"PrivateKeyJWT", "TLSClientAuth", "SelfSignedTLSClientAuth"} {
+		d.Schemas["ClientAuthenticationMethod"+method+"Credentials"].UniqueItems = true // its description: "a list of unique … credential IDs"
+	}
+	one := 1 // its description: "Currently only one URL is allowed"
+	d.Schemas["ClientOIDCBackchannelLogoutSettings"].Properties["backchannel_logout_urls"].MaxItems = &one
 	objectOf := func(more map[string]*schema) *schema {
 		return &schema{Type: typeList{"object", "null"}, Properties: more}
 	}

@@ -38,6 +38,14 @@ func TestClientReading(t *testing.T) {
 	s.refused("GET", "/clients/c?fields=callbacks,client_secret", nil, 403, "insufficient_scope", closed+"client_secret")
 
 	with("read:connections", "read:client_summary").get("/clients/c/connections")
+	both := newTenant(t, auth0sim.Options{Seed: []byte(`{"clients": [{"name": "c", "client_id": "c"}], "connections": [
+		{"name": "a", "strategy": "okta", "options": {"domain": "a.okta.com"}, "clients": ["c"]}, {"name": "b", "strategy": "auth0", "clients": ["c"]}
+	]}`)})
+	for query, n := range map[string]int{"": 2, "?strategy=okta": 1, "?strategy%5B%5D=okta": 1, "?strategy=okta&strategy=auth0": 2} {
+		if got := both.get("/clients/c/connections" + query)["connections"].([]any); len(got) != n {
+			t.Errorf("%s: %d connections", query, len(got))
+		}
+	}
 	with("read:connections").refused("GET", "/clients/c/connections", nil, 403, "insufficient_scope", "Insufficient scope, expected any of: read:clients,read:client_summary")
 }
 
@@ -248,6 +256,10 @@ func TestClientPatches(t *testing.T) {
 		t.Errorf("the deprecated name: %v", got)
 	}
 
+	two := obj{"backchannel_logout_urls": []any{"https://a.example", "https://b.example"}}
+	s.refused("PATCH", at, obj{"oidc_logout": two}, 400, "invalid_body", "Payload validation error: 'Array is too long (2), maximum 1' on property oidc_logout.backchannel_logout_urls…")
+	twice := []any{obj{"id": "cred_a"}, obj{"id": "cred_a"}}
+	s.refused("PATCH", at, obj{"client_authentication_methods": obj{"private_key_jwt": obj{"credentials": twice}}}, 400, "invalid_body", "Payload validation error: 'Array items are not unique (indexes 0 and 1)' on property client_authentication_methods.private_key_jwt.credentials…")
 	s.refused("PATCH", at, obj{"client_authentication_methods": nil, "token_endpoint_auth_method": nil}, 400, "invalid_body", "One of token_endpoint_auth_method and client_authentication_methods must be set.")
 	oin := "/clients/" + s.post("/clients", obj{"name": "oin", "app_type": "express_configuration"})["client_id"].(string)
 	for _, property := range []string{"token_endpoint_auth_method", "signed_request_object"} {

@@ -1,6 +1,7 @@
 package auth0sim
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -74,7 +75,7 @@ func (c *call) createGrant() answer {
 	}
 	if c.t.granted(clientID, audience, str(o["subject_type"]), defaultFor) {
 		// terraform #255, alexkappa #404; the code is UNCONFIRMED, third-party code says so (facts §2).
-		return failure(http.StatusConflict, "client_grant_conflict", "A client grant already exists between %s and %s", clientID, audience)
+		return failure(http.StatusConflict, "client_grant_conflict", "A client grant already exists between %s and %s", cmp.Or(clientID, defaultFor), audience)
 	}
 	if len(c.t.grants.all) >= c.s.entities().grants {
 		return tooMany()
