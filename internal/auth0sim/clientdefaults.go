@@ -96,7 +96,7 @@ func fillClient(o obj) {
 			"enforce_cascade_revocation": true, "enforce_device_binding": "ip", "enforce_online_refresh_tokens": true,
 		})
 	}
-	if o["is_first_party"] == false { // permissive-mode.mdx: every third party's has a mode
+	if o["is_first_party"] == false { // docs-v2 permissive-mode.mdx: every third party's has a mode
 		defaults(o, obj{"third_party_security_mode": "permissive"})
 	}
 	if o["initiate_login_uri"] == "" { // REC-tf ClientConfig: empty is not set

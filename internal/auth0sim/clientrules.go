@@ -27,10 +27,10 @@ func (c *call) checkSettled(cl *client) *answer {
 			}
 		}
 	}
-	if mode, given := c.body["third_party_security_mode"]; given && mode != cl.o["third_party_security_mode"] { // permissive-mode.mdx
+	if mode, given := c.body["third_party_security_mode"]; given && mode != cl.o["third_party_security_mode"] { // docs-v2 permissive-mode.mdx
 		return c.invalidBody("third_party_security_mode cannot be changed after the client was created.")
 	}
-	if strictThirdParty(cl.o) && c.body["is_first_party"] == true { // security-controls.mdx
+	if strictThirdParty(cl.o) && c.body["is_first_party"] == true { // docs-v2 security-controls.mdx
 		return c.invalidBody("A third-party client cannot become a first-party one, with third_party_security_mode strict.")
 	}
 	return nil
@@ -125,7 +125,7 @@ func invalidGrantTypes(o, flags obj) []string {
 			return grant == "authorization_code" || grant == "refresh_token" || grant == "client_credentials" && !public
 		case grant == "client_credentials":
 			return !public
-		case grant == "password" || grant == own+"password-realm": // permissive-mode.mdx
+		case grant == "password" || grant == own+"password-realm": // docs-v2 permissive-mode.mdx
 			return !thirdParty
 		case strings.HasPrefix(grant, legacy+"ro"): // OAS TenantSettingsFlags
 			return truth(flags["allow_legacy_ro_grant_types"])
