@@ -12,6 +12,11 @@ func (c *call) listMembers() answer {
 	if fail != nil {
 		return *fail
 	}
+	asked := strings.FieldsFunc(c.query.Get("fields"), func(r rune) bool { return r == ',' || r == ' ' })
+	withRoles := slices.Contains(asked, "roles") && c.query.Get("include_fields") != "false" // OAS: only when asked for …
+	if withRoles && !c.who.has("read:organization_member_roles") {
+		return insufficient("any", []string{"read:organization_member_roles"}) // … and with this scope; wording UNCONFIRMED
+	}
 	items := []obj{}
 	for _, id := range g.members {
 		u, found := c.t.users.get(id)
@@ -24,7 +29,7 @@ func (c *call) listMembers() answer {
 				o[f] = v
 			}
 		}
-		if strings.Contains(c.query.Get("fields"), "roles") { // OAS: only when asked for
+		if withRoles {
 			held := c.memberRoles(g, id)
 			for _, r := range held {
 				delete(r, "description") // OAS OrganizationMemberRole: id and name
