@@ -52,6 +52,11 @@ func amend(d *document) {
 	add("CreateRoleRequestContent", "type", &schema{Type: typeList{"string"}, Enum: []any{"tenant", "organization"}})
 	add("CreateRoleRequestContent", "owner_id", text)
 
+	for _, name := range []string{"CreateOrganizationRequestContent", "UpdateOrganizationRequestContent"} {
+		// Shown by REC-tf RoleOrganizationLevel, sent since 2026-07 (terraform-provider-auth0 #1643, deploy-cli #1421).
+		add(name, "third_party_client_access", &schema{Type: typeList{"string"}, Enum: []any{"allow", "block"}})
+	}
+
 	// REC-tf ClientAuthenticationMethodsTLSClientAuth sends signed_request_object:null,
 	// ClientCredentialsTokenVaultPrivilegedAccess and ClientOIDCLogout others: null
 	// clears any object of a client.

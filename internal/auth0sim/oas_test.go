@@ -106,6 +106,7 @@ var exceptions = []exception{
 	{`/clients.*: (answer|request): .*additionalProperties 'cross_origin_auth' not allowed$`, "a deprecated name that reports say is still taken and shown (deploy-cli #1322)", false},
 	{`^(POST|PATCH) /clients.*: request: : additionalProperties 'identity_assertion_authorization_grant' not allowed$`, "recorded (REC-tf ClientIdentityAssertionAuthorizationGrant)", true},
 	{`^POST /connections: request: : additionalProperties 'cross_app_access_resource_app' not allowed$`, "recorded (REC-tf ConnectionOIDCMetadata)", true},
+	{`^(POST|PATCH) /organizations.*: request: : additionalProperties 'third_party_client_access' not allowed$`, "sent by clients since 2026-07, shown in recordings (terraform-provider-auth0 #1643, REC-tf RoleOrganizationLevel)", false},
 	{`^DELETE /users/\{id\}/roles: status 400`, "a body that does not fit its schema is refused here as everywhere", false},
 }
 

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Limits of A0-LIM, facts §3.8.
+// Limits of A0-LIM, facts §3.8; that of grants is the OAS's.
 const (
 	maxOrganizationConnections = 10
-	maxOrganizationMetadata    = 25
+	maxOrganizationGrants      = 100
 )
 
 func noOrganization() answer {
@@ -25,8 +25,15 @@ func organizationDefaults() obj {
 	return obj{"third_party_client_access": "block", "is_app_entitlement_active": false}
 }
 
-func organizationConnectionDefaults() obj {
-	return obj{"assign_membership_on_login": false, "is_signup_enabled": false, "show_as_button": true, "is_enabled": true, "organization_access_level": "none"}
+// organizationConnectionDefaults are those of a database connection (REC-tf
+// DataSourceOrganization). Sign-up is a matter of databases alone (enable-connections,
+// deploy-cli #905): others do not show it.
+func organizationConnectionDefaults(strategy string) obj {
+	o := obj{"assign_membership_on_login": false, "show_as_button": true, "is_enabled": true, "organization_access_level": "none"}
+	if strategy == "auth0" {
+		o["is_signup_enabled"] = false
+	}
+	return o
 }
 
 func showOrganization(g *organization) obj {
@@ -63,31 +70,34 @@ func (c *call) createOrganization() answer {
 	}
 	g := &organization{memberRoles: map[string][]string{}}
 	for _, x := range list(o["enabled_connections"]) {
+		if _, found := c.t.connections.get(str(object(x)["connection_id"])); !found {
+			// auth0-b2b-saas-starter #53; its status is UNCONFIRMED
+			return failure(http.StatusNotFound, "", "Connections: %s not found.", str(object(x)["connection_id"]))
+		}
 		if fail := c.addConnection(g, object(x)); fail != nil {
 			return *fail
 		}
 	}
 	delete(o, "enabled_connections")
 	dropNulls(o)
+	dropNulls(object(o["metadata"])) // OAS: a value may be null; that it leaves nothing is UNCONFIRMED
 	defaults(o, organizationDefaults())
 	defaults(o, obj{"display_name": name}) // UNCONFIRMED; recordings always send it
-	if fail := c.checkMetadata(o); fail != nil {
-		return *fail
-	}
 	g.record = c.newRecord("org_"+c.t.draw.alnum(16), o)
 	c.t.organizations.add(g)
-	return created(showOrganization(g))
+	shown := showOrganization(g)
+	if len(g.connections) > 0 { // this answer alone has them (OAS CreateOrganizationResponseContent, auth0-java #604)
+		all := []obj{}
+		for _, x := range g.connections {
+			all = append(all, c.showOrganizationConnection(x, true))
+		}
+		shown["enabled_connections"] = all
+	}
+	return created(shown)
 }
 
 func organizationConflict() answer {
 	return failure(http.StatusConflict, "organization_conflict", "An organization with the same name already exists.") // facts §3.0
-}
-
-func (c *call) checkMetadata(o obj) *answer {
-	if meta, _ := o["metadata"].(obj); len(meta) > maxOrganizationMetadata {
-		return c.invalidBody("Payload validation error: 'Too many properties defined (" + plain(float64(len(meta))) + "), maximum 25' on property metadata.")
-	}
-	return nil
 }
 
 func (c *call) theOrganization() (*organization, *answer) {
@@ -125,9 +135,7 @@ func (c *call) updateOrganization() answer {
 			return organizationConflict()
 		}
 	}
-	if fail := c.checkMetadata(c.body); fail != nil {
-		return *fail
-	}
+	dropNulls(object(c.body["metadata"]))
 	merge(g.o, c.body) // metadata is replaced (REC-tf Organization)
 	return ok(showOrganization(g))
 }
@@ -149,7 +157,8 @@ func (c *call) deleteOrganization() answer {
 // addConnection puts a connection on an organization.
 func (c *call) addConnection(g *organization, body obj) *answer {
 	id := str(body["connection_id"])
-	if _, found := c.t.connections.get(id); !found {
+	con, found := c.t.connections.get(id)
+	if !found {
 		fail := noOrganizationConnection()
 		return &fail
 	}
@@ -161,8 +170,31 @@ func (c *call) addConnection(g *organization, body obj) *answer {
 		fail := tooMany() // the limit is A0-LIM; the answer UNCONFIRMED
 		return &fail
 	}
-	defaults(body, organizationConnectionDefaults())
+	if fail := checkSignup(con, body, nil); fail != nil {
+		return fail
+	}
+	defaults(body, organizationConnectionDefaults(con.field("strategy")))
 	g.connections = append(g.connections, body)
+	return nil
+}
+
+// checkSignup holds two rules of enable-connections, of deploy-cli #905 and of the
+// Terraform provider's documentation; the texts are UNCONFIRMED, and that false is taken
+// for any connection. former is what a PATCH changes.
+func checkSignup(con *connection, body, former obj) *answer {
+	merged := maps.Clone(body)
+	defaults(merged, former)
+	database := con.field("strategy") == "auth0"
+	switch wanted := truth(merged["is_signup_enabled"]); {
+	case wanted && !database:
+		fail := badRequest("invalid_body", "is_signup_enabled is only supported for database connections.")
+		return &fail
+	case wanted && !truth(merged["assign_membership_on_login"]):
+		fail := badRequest("invalid_body", "is_signup_enabled can only be true if assign_membership_on_login is true.")
+		return &fail
+	case !database:
+		delete(body, "is_signup_enabled")
+	}
 	return nil
 }
 
@@ -179,14 +211,15 @@ func (g *organization) connection(id string) obj {
 // is enabled and knows nothing of is_enabled and organization_access_level.
 func (c *call) olderView() bool { return c.route.segments[2] == "enabled_connections" }
 
-func (c *call) showOrganizationConnection(x obj) obj {
+func (c *call) showOrganizationConnection(x obj, older bool) obj {
 	o := maps.Clone(x)
 	if con, found := c.t.connections.get(str(x["connection_id"])); found {
 		o["connection"] = obj{"name": con.o["name"], "strategy": con.o["strategy"]}
 	}
-	if c.olderView() {
-		delete(o, "is_enabled")
-		delete(o, "organization_access_level")
+	if older {
+		for _, k := range []string{"is_enabled", "organization_access_level", "organization_connection_name"} {
+			delete(o, k)
+		}
 	}
 	return o
 }
@@ -201,7 +234,7 @@ func (c *call) listOrganizationConnections() answer {
 		if want := c.query.Get("is_enabled"); want != "" && truth(x["is_enabled"]) != (want == "true") || c.olderView() && !truth(x["is_enabled"]) {
 			continue
 		}
-		items = append(items, c.showOrganizationConnection(x))
+		items = append(items, c.showOrganizationConnection(x, c.olderView()))
 	}
 	key := "connections"
 	if c.olderView() {
@@ -218,7 +251,7 @@ func (c *call) addOrganizationConnection() answer {
 	if fail := c.addConnection(g, c.body); fail != nil {
 		return *fail
 	}
-	return created(c.showOrganizationConnection(c.body))
+	return created(c.showOrganizationConnection(c.body, c.olderView()))
 }
 
 func (c *call) theOrganizationConnection() (*organization, obj, *answer) {
@@ -240,7 +273,7 @@ func (c *call) getOrganizationConnection() answer {
 	if fail != nil {
 		return *fail
 	}
-	return ok(c.showOrganizationConnection(x))
+	return ok(c.showOrganizationConnection(x, c.olderView()))
 }
 
 func (c *call) updateOrganizationConnection() answer {
@@ -248,8 +281,13 @@ func (c *call) updateOrganizationConnection() answer {
 	if fail != nil {
 		return *fail
 	}
+	con, _ := c.t.connections.get(str(x["connection_id"]))
+	if fail := checkSignup(con, c.body, x); fail != nil {
+		return *fail
+	}
 	merge(x, c.body)
-	return ok(c.showOrganizationConnection(x))
+	defaults(x, organizationConnectionDefaults(con.field("strategy"))) // null resets (OAS; to the default is UNCONFIRMED)
+	return ok(c.showOrganizationConnection(x, c.olderView()))
 }
 
 func (c *call) removeOrganizationConnection() answer {
@@ -291,7 +329,13 @@ func (c *call) addOrganizationGrant() answer {
 	if usage := x.field("organization_usage"); usage != "allow" && usage != "require" {
 		return badRequest("", "The client grant does not allow organizations.") // UNCONFIRMED
 	}
-	g.grants = addOnce(g.grants, x.id)
+	switch { // both OAS; their code UNCONFIRMED
+	case slices.Contains(g.grants, x.id):
+		return failure(http.StatusConflict, "", "The client grant has already been added to this organization.")
+	case len(g.grants) >= maxOrganizationGrants:
+		return failure(http.StatusConflict, "", "Quota exceeded; cannot add more than 100 client grants to a single organization")
+	}
+	g.grants = append(g.grants, x.id)
 	return created(briefGrant(x))
 }
 

@@ -175,7 +175,8 @@ func (l *loader) organizations() error {
 				return err
 			}
 			con["connection_id"] = id
-			defaults(con, organizationConnectionDefaults())
+			c, _ := l.t.connections.get(id)
+			defaults(con, organizationConnectionDefaults(c.field("strategy")))
 			g.connections = append(g.connections, con)
 		}
 		members, err := namedAll(l, &l.t.users, takeList(o, "members"), "email", "user")
