@@ -181,6 +181,11 @@ func (c *call) deleteConnection() answer {
 	if c.s.o.DeleteTime > 0 {
 		c.t.deleting[con.field("name")] = c.now.Add(c.s.o.DeleteTime)
 	}
+	for _, u := range slices.Clone(c.t.users.all) {
+		if slices.Contains(u.connections(), con.field("name")) { // its users go with it (community.auth0.com 151148)
+			c.t.removeUser(u.id)
+		}
+	}
 	for _, g := range c.t.organizations.all {
 		g.connections = slices.DeleteFunc(g.connections, func(x obj) bool { return x["connection_id"] == c.params["id"] })
 	}
@@ -221,10 +226,16 @@ func (c *call) updateConnectionClients() answer {
 	return noContent()
 }
 
-// connectionStatus is 200 for a connection that works (OAS GET /connections/{id}/status).
+// connectionStatus tells whether the connector of an AD connection is online, and no
+// connector ever calls here (OAS GET /connections/{id}/status; the code of its 404 and
+// the 200 of other strategies are UNCONFIRMED).
 func (c *call) connectionStatus() answer {
-	if _, fail := c.theConnection(); fail != nil {
+	con, fail := c.theConnection()
+	if fail != nil {
 		return *fail
+	}
+	if con.field("strategy") == "ad" {
+		return failure(http.StatusNotFound, "", "not connected to any node")
 	}
 	return answer{status: http.StatusOK}
 }

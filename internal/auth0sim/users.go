@@ -235,14 +235,19 @@ func (c *call) deleteUser() answer {
 	if fail := c.foreign("delete:users"); fail != nil {
 		return *fail
 	}
-	id := c.params["id"]
-	if c.t.users.remove(id) {
-		for _, g := range c.t.organizations.all {
-			g.members = slices.DeleteFunc(g.members, func(m string) bool { return m == id })
-			delete(g.memberRoles, id)
-		}
-	}
+	c.t.removeUser(c.params["id"])
 	return noContent() // again 204 (facts §3.0)
+}
+
+// removeUser takes a user away, from organizations too.
+func (t *tenant) removeUser(id string) {
+	if !t.users.remove(id) {
+		return
+	}
+	for _, g := range t.organizations.all {
+		g.members = slices.DeleteFunc(g.members, func(m string) bool { return m == id })
+		delete(g.memberRoles, id)
+	}
 }
 
 func (c *call) listUserRoles() answer {
