@@ -90,4 +90,9 @@ func amend(d *document) {
 	for _, name := range []string{"CreateConnectionRequestContent", "UpdateConnectionRequestContent"} {
 		add(name, "cross_app_access_resource_app", objectOf(map[string]*schema{"status": text})) // REC-tf ConnectionOIDCMetadata, 2026-07
 	}
+	// Two limits that the document states in words only. That 900 itself is too short is
+	// not enforced: z-schema's words for it would be another rule's.
+	fifty, shortest := 50, 900.0
+	d.Schemas["UpdateEnabledClientConnectionsRequestContent"].MaxItems = &fifty
+	d.Schemas["CreateScimTokenRequestContent"].Properties["token_lifetime"].Minimum = &shortest
 }

@@ -2,15 +2,29 @@ package auth0sim
 
 import (
 	"crypto/sha1" //nolint:gosec // the thumbprint that Auth0 shows
-	"crypto/x509"
-	_ "embed" // discovery.json
+	_ "embed"     // discovery.json
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"strings"
 	"sync"
 )
+
+// buttoned are the strategies of connections that may have a button (OAS
+// CreateConnectionRequestContentADFS and its like), ticketed those that have an address
+// for who sets them up (OAS ConnectionResponseContentAD and its like).
+var (
+	buttoned = setOf("adfs", "google-apps", "ip", "office365", "oidc", "okta", "pingfederate", "samlp", "sharepoint", "waad")
+	ticketed = setOf("ad", "adfs", "custom", "google-apps", "office365", "pingfederate", "samlp", "waad")
+)
+
+func setOf(names ...string) map[string]bool {
+	set := map[string]bool{}
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
 
 // fillConnection adds what Auth0 adds to a created connection (REC-tf ConnectionOkta,
 // ConnectionClient, ConnectionOIDCMetadata of 2025 and 2026).
@@ -22,6 +36,9 @@ func fillConnection(o obj) {
 	}
 	refillOptions(strategy, options, nil)
 	o["options"] = options
+	if buttoned[strategy] {
+		defaults(o, obj{"show_as_button": false}) // REC-tf ConnectionOIDCMetadata; OAS: the default
+	}
 	defaults(o, obj{
 		"is_domain_connection": false, "realms": []any{o["name"]}, // facts §1.4: realms is the name
 		"authentication": obj{"active": true}, "connected_accounts": obj{"active": false},
@@ -44,6 +61,9 @@ func refillOptions(strategy string, options, former obj) {
 			}
 		}
 	case "okta", "oidc":
+		if len(object(options["oidc_metadata"])) == 0 {
+			delete(options, "oidc_metadata") // OAS: discovery runs when it is empty
+		}
 		metadata := oktaMetadata(str(options["domain"]))
 		if strategy == "oidc" {
 			metadata = oidcMetadata(options)
@@ -55,19 +75,18 @@ func refillOptions(strategy string, options, former obj) {
 		} else {
 			defaults(options, obj{"attribute_map": obj{"mapping_mode": "bind_all"}, "connection_settings": obj{"pkce": "disabled"}})
 		}
-	case "samlp":
-		block, _ := pem.Decode([]byte(str(options["signingCert"])))
-		if block == nil {
+	case "samlp", "pingfederate": // OAS ConnectionOptionsCommonSAML; REC-tf ConnectionOIDCMetadata
+		readMetadataXML(options)
+		text, cert := providerCertificate(str(options["signingCert"]))
+		if cert == nil {
 			return
 		}
-		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
-			sum := sha1.Sum(cert.Raw) //nolint:gosec // as above
-			defaults(options, obj{
-				"cert": options["signingCert"], "expires": stamp(cert.NotAfter), "subject": obj{"commonName": cert.Subject.CommonName},
-				"thumbprints":                   []any{hex.EncodeToString(sum[:])},
-				"assertion_decryption_settings": obj{"algorithm_exceptions": []any{}, "algorithm_profile": "v2026-1"},
-			})
-		}
+		sum := sha1.Sum(cert.Raw) //nolint:gosec // as above
+		defaults(options, obj{
+			"cert": text, "expires": stamp(cert.NotAfter), "subject": obj{"commonName": cert.Subject.CommonName},
+			"thumbprints":                   []any{hex.EncodeToString(sum[:])},
+			"assertion_decryption_settings": obj{"algorithm_exceptions": []any{}, "algorithm_profile": "v2026-1"},
+		})
 	}
 }
 

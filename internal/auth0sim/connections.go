@@ -59,61 +59,21 @@ func (c *call) createConnection() answer {
 	if len(c.t.connections.all) >= c.s.entities().connections {
 		return tooMany()
 	}
-	con := &connection{clients: strs(o["enabled_clients"])}
+	con := &connection{record: record{o: obj{"name": name, "strategy": o["strategy"]}}, clients: strs(o["enabled_clients"])}
 	delete(o, "enabled_clients")
 	dropNulls(o)
-	if fail := c.checkOptions(str(o["strategy"]), o); fail != nil {
+	dropNulls(object(o["metadata"])) // as an organization's
+	if fail := c.checkConnection(con, o); fail != nil {
 		return *fail
 	}
 	fillConnection(o)
 	c.hideConfiguration(o)
-	if str(o["strategy"]) == "samlp" { // REC-tf ConnectionOIDCMetadata
-		defaults(o, obj{"show_as_button": false, "provisioning_ticket_url": c.t.issuer() + "p/samlp/" + c.t.draw.alnum(32)})
+	if strategy := str(o["strategy"]); ticketed[strategy] {
+		defaults(o, obj{"provisioning_ticket_url": c.t.issuer() + "p/" + strategy + "/" + c.t.draw.alnum(32)})
 	}
 	con.record = c.newRecord("con_"+c.t.draw.alnum(16), o)
 	c.t.connections.add(con)
 	return created(c.showConnection(con))
-}
-
-// checkOptions holds the rules about a connection's settings that were recorded
-// (facts, recorded §10).
-func (c *call) checkOptions(strategy string, o obj) *answer {
-	if o["cross_app_access_requesting_app"] != nil && strategy != "oidc" && strategy != "okta" { // which strategies can is UNCONFIRMED
-		a := badRequest("operation_not_supported", "Cross App Access Requesting App is not supported for this connection.")
-		return &a
-	}
-	options, _ := o["options"].(obj)
-	attributes, _ := options["attributes"].(obj)
-	if strategy != "auth0" || attributes == nil {
-		return nil
-	}
-	if options["validation"] != nil {
-		return c.invalidBody("Cannot set both options.attributes and options.validation")
-	}
-	if options["requires_username"] != nil {
-		return c.invalidBody("Cannot set both options.attributes and options.requires_username")
-	}
-	var active []string
-	for _, name := range sortedKeys(attributes) {
-		a, _ := attributes[name].(obj)
-		if id, _ := a["identifier"].(obj); truth(id["active"]) {
-			active = append(active, name)
-		}
-		if unique, given := a["unique"].(bool); name == "email" && given && !unique && c.route.method == http.MethodPatch {
-			return c.invalidBody("cannot add non-unique email attribute") // REC-tf ConnectionAddEmailAttributeNonUnique
-		}
-	}
-	if len(active) == 0 {
-		return c.invalidBody("attributes must contain one active identifier")
-	}
-	if len(active) == 1 { // REC-tf ConnectionOptionsAttrInactiveSignUpNegative; for one of several it is UNCONFIRMED
-		a, _ := attributes[active[0]].(obj)
-		signup, _ := a["signup"].(obj)
-		if status := str(signup["status"]); status != "" && status != "required" {
-			return c.invalidBody("attribute " + active[0] + " must also be required on signup")
-		}
-	}
-	return nil
 }
 
 func (c *call) theConnection() (*connection, *answer) {
@@ -142,7 +102,8 @@ func (c *call) updateConnection() answer {
 	if _, given := body["options"]; given && !c.who.has("update:connections_options") {
 		return insufficient("any", []string{"update:connections_options"}) // facts §3.9; wording UNCONFIRMED
 	}
-	if fail := c.checkOptions(con.field("strategy"), body); fail != nil {
+	dropNulls(object(body["metadata"]))
+	if fail := c.checkConnection(con, body); fail != nil {
 		return *fail
 	}
 	if clients, given := body["enabled_clients"]; given {

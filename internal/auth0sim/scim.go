@@ -74,6 +74,9 @@ func (c *call) createSCIM() answer {
 	if con.scim != nil {
 		return badRequest("", "SCIM configuration alreay exists for connection") // OAS, its spelling
 	}
+	if truth(object(con.o["options"])["useCommonEndpoint"]) {
+		return badRequest("", "SCIM cannot be enabled for this connection when the Azure AD common endpoint is used.") // OAS
+	}
 	name, _, _ := strings.Cut(c.t.domain, ".")
 	at := stamp(c.now)
 	o := clone(c.body)
