@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 func noConnection() answer {
@@ -34,11 +35,22 @@ func (c *call) readableConnection(con *connection) obj {
 
 func (c *call) listConnections() answer {
 	strategies := append(slices.Clone(c.query["strategy"]), c.query["strategy[]"]...)
-	items, place := listing(c, c.t.connections.all, func(con *connection) bool {
-		return (len(strategies) == 0 || slices.Contains(strategies, con.field("strategy"))) &&
-			(c.query.Get("name") == "" || con.field("name") == c.query.Get("name"))
-	}, c.readableConnection)
-	return c.page(style{key: "connections", perPage: 100, checkpoint: true, capped: beyondCap, links: true}, items, place)
+	name := c.query.Get("name")
+	var all []*connection
+	for _, con := range c.t.connections.all {
+		if (len(strategies) == 0 || slices.Contains(strategies, con.field("strategy"))) && (name == "" || con.field("name") == name) {
+			all = append(all, con)
+		}
+	}
+	// By name, capitals or not (REC-tf DataSourceConnection #8: 31 of them).
+	place := func(con *connection) string { return strings.ToLower(con.field("name")) + " " + con.id }
+	slices.SortFunc(all, func(a, b *connection) int { return strings.Compare(place(a), place(b)) })
+	var places []string
+	items, _ := listing(c, all, nil, func(con *connection) obj {
+		places = append(places, place(con))
+		return c.readableConnection(con)
+	})
+	return c.page(style{key: "connections", perPage: 100, checkpoint: true, capped: beyondCap, links: true}, items, func(i int) string { return places[i] })
 }
 
 // connectionConflict has the texts of facts §3.0 and the code of deploy-cli #221, which

@@ -202,3 +202,36 @@ func TestConnectorOffline(t *testing.T) {
 	s.refused("GET", "/connections/"+s.newConnection("corp", "ad", obj{})+"/status", nil, 404, "", "not connected to any node")
 	s.refused("GET", "/connections/con_none/status", nil, 404, "inexistent_connection", "The connection does not exist")
 }
+
+// TestConnectionsByName: they are listed by name (REC-tf DataSourceConnection #8), and a
+// page goes on where the last one ended, whatever went or came meanwhile.
+func TestConnectionsByName(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	ids := map[string]string{}
+	for _, name := range []string{"samlp", "conn2", "T2", "Conn1", "2Test", "conn1test"} {
+		ids[name] = s.newConnection(name, "auth0", obj{})
+	}
+	var names []string
+	for from := ""; ; {
+		page := s.get("/connections?take=2&fields=name" + from)
+		for _, con := range page["connections"].([]any) {
+			names = append(names, con.(obj)["name"].(string))
+		}
+		next, more := page["next"].(string)
+		if !more {
+			break
+		}
+		from = "&from=" + next
+		if len(names) == 2 {
+			s.send("DELETE", "/connections/"+ids["Conn1"], nil, 202)
+			s.newConnection("Aaa", "auth0", obj{})
+			s.newConnection("d", "auth0", obj{})
+		}
+	}
+	if got := strings.Join(names, " "); got != "2Test Conn1 conn1test conn2 d samlp T2 "+userDatabase {
+		t.Errorf("listed: %s", got)
+	}
+	if got := s.send("GET", "/connections?per_page=1&page=1", nil, 200).([]any)[0].(obj)["name"]; got != "Aaa" {
+		t.Errorf("the second is %v", got)
+	}
+}

@@ -31,9 +31,9 @@ type style struct {
 	pageTotal  bool   // total is that of the page (log-search-query-syntax, "Pagination")
 }
 
-// page cuts items by the request's paging parameters. Items are either records in
-// the order of creation or anything else, for which the place in the list counts.
-func (c *call) page(s style, items []obj, place func(i int) int) answer {
+// page cuts items by the request's paging parameters. place says where an item stands in
+// the listing's order, as a text that sorts like it; nil: by its number in the list.
+func (c *call) page(s style, items []obj, place func(i int) string) answer {
 	if s.checkpoint && (c.query.Has("take") || c.query.Has("from") || s.always) {
 		return c.checkpoint(s, items, place)
 	}
@@ -99,27 +99,28 @@ func (c *call) links(page, perPage, total int) string {
 }
 
 // checkpoint is the take/from paging: next is there only if more follows. It names
-// the last item's place in the order of creation, so that what is deleted or
-// created meanwhile neither repeats nor hides another.
-func (c *call) checkpoint(s style, items []obj, place func(i int) int) answer {
+// the last item's place, so that what is deleted or created meanwhile neither repeats
+// nor hides another.
+func (c *call) checkpoint(s style, items []obj, place func(i int) string) answer {
 	take := c.intQuery("take", s.take)
 	if take == 0 {
 		take = 50
 	}
 	if place == nil {
-		place = func(i int) int { return i + 1 }
+		place = func(i int) string { return ordinal(i + 1) }
 	}
-	after := 0
+	after := ""
 	if from := c.query.Get("from"); from != "" {
 		raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(from), "="))
 		if err != nil || !utf8.Valid(raw) {
 			return badRequest("invalid_paging", "The 'from' parameter is invalid.") // wording UNCONFIRMED
 		}
-		if after, err = strconv.Atoi(strings.TrimPrefix(string(raw), "after:")); err != nil {
-			after = math.MaxInt // a cursor to something that is not here: nothing follows it; UNCONFIRMED
+		known := false
+		if after, known = strings.CutPrefix(string(raw), "after:"); !known {
+			after = string(utf8.MaxRune) // a cursor to something that is not here: nothing follows it; UNCONFIRMED
 		}
 	}
-	cut, next := []obj{}, 0
+	cut, next := []obj{}, ""
 	for i, item := range items {
 		if place(i) <= after {
 			continue
@@ -131,11 +132,11 @@ func (c *call) checkpoint(s style, items []obj, place func(i int) int) answer {
 		cut = append(cut, item)
 	}
 	body := obj{s.key: cut}
-	if next == 0 && s.alwaysNext && len(cut) > 0 {
+	if next == "" && s.alwaysNext && len(cut) > 0 {
 		next = place(len(items) - 1)
 	}
-	if next > 0 {
-		body["next"] = base64.RawURLEncoding.EncodeToString([]byte("after:" + strconv.Itoa(next)))
+	if next != "" {
+		body["next"] = base64.RawURLEncoding.EncodeToString([]byte("after:" + next))
 	}
 	return ok(body)
 }
@@ -164,8 +165,12 @@ func (c *call) sparsePage(key string, items []obj) answer {
 	return ok(body)
 }
 
-// listing collects what a list shows: records that are old enough to be listed.
-func listing[T interface{ rec() *record }](c *call, all []T, keep func(T) bool, show func(T) obj) ([]obj, func(int) int) {
+// ordinal writes a number so that it sorts as a text.
+func ordinal(n int) string { return fmt.Sprintf("%010d", n) }
+
+// listing collects what a list shows: records that are old enough to be listed, and their
+// places in the order of creation.
+func listing[T interface{ rec() *record }](c *call, all []T, keep func(T) bool, show func(T) obj) ([]obj, func(int) string) {
 	items, places := []obj{}, []int{}
 	for _, x := range all {
 		r := x.rec()
@@ -174,7 +179,7 @@ func listing[T interface{ rec() *record }](c *call, all []T, keep func(T) bool, 
 		}
 		items, places = append(items, show(x)), append(places, r.n)
 	}
-	return items, func(i int) int { return places[i] }
+	return items, func(i int) string { return ordinal(places[i]) }
 }
 
 // hidden says whether r is too young to be listed (Options.ListLag).
