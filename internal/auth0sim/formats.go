@@ -29,7 +29,7 @@ var formats = map[string]func(string) bool{
 	"email-or-empty":                                orEmpty(email),
 	"html-color":                                    matching(`^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$`),
 	"organization-id":                               matching(`^org_[A-Za-z0-9]{16}$`),
-	"organization-name":                             matching(`^[a-z0-9][a-z0-9_-]*$`), // facts §3.8
+	"organization-name":                             organizationName,
 	"role-id":                                       matching(`^rol_[A-Za-z0-9]{16}$`),
 	"strict-https-uri-or-null":                      absolute("https"),
 	"strict-uri":                                    absolute(),
@@ -74,6 +74,14 @@ func noSpaces(s string) bool { return s != "" && !strings.ContainsAny(s, " \t\r\
 func email(s string) bool {
 	at := strings.LastIndexByte(s, '@')
 	return at > 0 && at < len(s)-1 && noSpaces(s)
+}
+
+var nameOfOrganization = matching(`^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$`)
+
+// organizationName is the pattern of names in OAS EventStreamCloudEventOrgCreatedObject,
+// which may not look like ids.
+func organizationName(s string) bool {
+	return nameOfOrganization(s) && !strings.HasPrefix(s, "org_")
 }
 
 // expressTemplate is an https URL with no variables but those of facts §1.3.

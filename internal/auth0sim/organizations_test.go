@@ -20,6 +20,9 @@ func (t *tenant) newConnection(name, strategy string, options obj) string {
 // CreateOrganizationRequestContent, CreateOrganizationResponseContent).
 func TestOrganizationCreate(t *testing.T) {
 	s := newTenant(t, auth0sim.Options{})
+	for _, name := range []string{"Acme", "acme-", "-acme", "ac me", "org_acme"} { // OAS EventStreamCloudEventOrgCreatedObject
+		s.refused("POST", "/organizations", obj{"name": name}, 400, "invalid_body", "Payload validation error: 'Object didn't pass validation for format organization-name: "+name+"' on property name (The name of this organization).")
+	}
 	con := s.newConnection("okta", "okta", obj{"domain": "x.okta.com"})
 	s.refused("POST", "/organizations", obj{"name": "a", "enabled_connections": []any{obj{"connection_id": "con_none"}}}, 404, "", "Connections: con_none not found.")
 	org := s.post("/organizations", obj{
