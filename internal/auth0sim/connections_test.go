@@ -235,3 +235,19 @@ func TestConnectionsByName(t *testing.T) {
 		t.Errorf("the second is %v", got)
 	}
 }
+
+// TestSCIMDefaults: how a user is told apart goes by the strategy (go-auth0 #419,
+// inbound-scim-for-okta-workforce-saml-connections).
+func TestSCIMDefaults(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	for strategy, want := range map[string][2]string{"okta": {"externalId", "preferred_username"}, "samlp": {"userName", "username"}} {
+		at := "/connections/" + s.newConnection("a-"+strategy, strategy, obj{"domain": "x.okta.com"}) + "/scim-configuration"
+		got := s.post(at, nil)
+		if name := got["mapping"].([]any)[0].(obj); got["user_id_attribute"] != want[0] || name["scim"] != "userName" || name["auth0"] != want[1] {
+			t.Errorf("%s: %v", strategy, got)
+		}
+		if again := s.get(at + "/default-mapping"); fmt.Sprint(again["mapping"]) != fmt.Sprint(got["mapping"]) {
+			t.Errorf("%s: %v", strategy, again)
+		}
+	}
+}

@@ -17,9 +17,13 @@ var scimStrategies = map[string]string{ // to the default user_id_attribute
 
 // defaultMapping is the mapping that Auth0 gives an enterprise connection: what is
 // public of it; the exact list is UNCONFIRMED.
-func defaultMapping() []any {
+func defaultMapping(strategy string) []any {
+	name := "preferred_username"
+	if strategy == "samlp" {
+		name = "username" // inbound-scim-for-okta-workforce-saml-connections
+	}
 	pairs := [][2]string{
-		{"preferred_username", "userName"},
+		{name, "userName"},
 		{"email", "emails[primary eq true].value"},
 		{"app_metadata.external_id", "externalId"},
 		{"blocked", "active"},
@@ -83,7 +87,7 @@ func (c *call) createSCIM() answer {
 	dropNulls(o)
 	defaults(o, obj{
 		"connection_id": con.id, "connection_name": con.o["name"], "strategy": con.o["strategy"], "tenant_name": name,
-		"created_at": at, "updated_on": at, "mapping": defaultMapping(), "user_id_attribute": attribute,
+		"created_at": at, "updated_on": at, "mapping": defaultMapping(con.field("strategy")), "user_id_attribute": attribute,
 	})
 	con.scim = o
 	return created(o)
@@ -116,7 +120,7 @@ func (c *call) defaultSCIMMapping() answer {
 	if scimStrategies[con.field("strategy")] == "" {
 		return unknownPath()
 	}
-	return ok(obj{"mapping": defaultMapping()})
+	return ok(obj{"mapping": defaultMapping(con.field("strategy"))})
 }
 
 func (c *call) listSCIMTokens() answer {
