@@ -28,7 +28,7 @@ func setOf(names ...string) map[string]bool {
 
 // fillConnection adds what Auth0 adds to a created connection (REC-tf ConnectionOkta,
 // ConnectionClient, ConnectionOIDCMetadata of 2025 and 2026).
-func fillConnection(o obj) {
+func (t *tenant) fillConnection(o obj) {
 	strategy := str(o["strategy"])
 	options, given := o["options"].(obj)
 	if !given {
@@ -38,6 +38,9 @@ func fillConnection(o obj) {
 	o["options"] = options
 	if buttoned[strategy] {
 		defaults(o, obj{"show_as_button": false}) // REC-tf ConnectionOIDCMetadata; OAS: the default
+	}
+	if ticketed[strategy] {
+		defaults(o, obj{"provisioning_ticket_url": t.issuer() + "p/" + strategy + "/" + t.draw.alnum(32)})
 	}
 	defaults(o, obj{
 		"is_domain_connection": false, "realms": []any{o["name"]}, // facts §1.4: realms is the name

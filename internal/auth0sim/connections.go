@@ -78,11 +78,8 @@ func (c *call) createConnection() answer {
 	if fail := c.checkConnection(con, o); fail != nil {
 		return *fail
 	}
-	fillConnection(o)
+	c.t.fillConnection(o)
 	c.hideConfiguration(o)
-	if strategy := str(o["strategy"]); ticketed[strategy] {
-		defaults(o, obj{"provisioning_ticket_url": c.t.issuer() + "p/" + strategy + "/" + c.t.draw.alnum(32)})
-	}
 	con.record = c.newRecord("con_"+c.t.draw.alnum(16), o)
 	c.t.connections.add(con)
 	return created(c.showConnection(con))

@@ -52,6 +52,10 @@ func TestConnectionFields(t *testing.T) {
 			t.Errorf("%s: the ticket changes: %v", strategy, again)
 		}
 	}
+	seeded := newTenant(t, auth0sim.Options{Seed: []byte(`{"connections": [{"name": "seeded", "strategy": "samlp"}]}`)})
+	if got := seeded.send("GET", "/connections?name=seeded", nil, 200).([]any)[0].(obj); got["provisioning_ticket_url"] == nil || got["show_as_button"] != false {
+		t.Errorf("seeded: %v", got)
+	}
 	users := s.newConnection("users", "auth0", obj{})
 	if got := s.patch("/connections/"+users, obj{"metadata": obj{"k": "v", "gone": nil}}); len(got["metadata"].(obj)) != 1 {
 		t.Errorf("%v", got["metadata"])

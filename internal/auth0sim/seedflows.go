@@ -131,7 +131,7 @@ func (l *loader) connections() error {
 		delete(o, "scim_configuration")
 		if !l.whole {
 			defaults(o, obj{"strategy": "auth0"})
-			fillConnection(o)
+			l.t.fillConnection(o)
 		}
 		if had, found := l.t.connections.find(func(x *connection) bool { return x.field("name") == str(o["name"]) }); found {
 			l.t.connections.remove(had.id)
