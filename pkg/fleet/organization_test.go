@@ -142,6 +142,22 @@ func TestOrganizationOfOthers(t *testing.T) {
 	}
 }
 
+// TestSignUpIsForDatabases: is_signup_enabled is not sent for a connection to which it does
+// not belong, unless the manifest has it so.
+func TestSignUpIsForDatabases(t *testing.T) {
+	b := newBench(t, []byte(customerSeed))
+	for name, sent := range map[string]bool{"okta-of-globex": false, "staff": true} {
+		b.manifest([]object{doc("Organization", "initech", object{"name": "initech", "connections": []any{connectionOf(name, "show_as_button", false)}})})
+		steps := b.plan().Steps
+		if len(steps) != 1 || steps[0].Request.Method != "PATCH" {
+			t.Fatalf("%s: %s", name, indent(steps))
+		}
+		if _, is := steps[0].Request.Body.(object)["is_signup_enabled"]; is != sent {
+			t.Errorf("%s: the request's body is %v", name, steps[0].Request.Body)
+		}
+	}
+}
+
 // TestOrganizationRenamed: renamed_from keeps the organization.
 func TestOrganizationRenamed(t *testing.T) {
 	b := newBench(t, []byte(customerSeed))

@@ -142,7 +142,7 @@ func createOrganization(d Desired, o Observed) Step {
 	s.After = manifest.Clone(b)
 	for i, c := range wanted {
 		c, _ := c.(map[string]any)
-		list[i], names[i] = connectionBody(c), text(c, "connection")
+		list[i], names[i] = connectionBody(c, nil), text(c, "connection")
 	}
 	sent["enabled_connections"] = list
 	s.Request.Body = sent

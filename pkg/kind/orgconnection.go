@@ -96,14 +96,21 @@ func wantedConnections(d Desired, o Observed) []any {
 	return out
 }
 
-// connectionBody is a connection as the API takes it.
-func connectionBody(c map[string]any) map[string]any { return without(c, "connection") }
+// connectionBody is a connection as the API takes it. is_signup_enabled belongs to database
+// connections alone (auth0-deploy-cli #905); false, which others have anyway, is not sent.
+func connectionBody(c map[string]any, strategy any) map[string]any {
+	if strategy != "auth0" && c["is_signup_enabled"] == false {
+		c = without(c, "is_signup_enabled")
+	}
+	return without(c, "connection")
+}
 
 // connectionSteps enables, changes and disables connections, one by one.
 func connectionSteps(d Desired, o Observed) []Step {
 	diff := partOf("Organization", "connections", wantedConnections(d, o), d, o, false)
 	rule := schemas.Rules("Organization").Properties["connections"]
 	before, after := keyed(rule, diff.before["connections"]), keyed(rule, diff.after["connections"])
+	strategies, _ := o.Spec[connectionStrategies].(map[string]any)
 	var steps []Step
 	for _, name := range order(rule, diff.before["connections"], diff.after["connections"]) {
 		was, is := before[name], after[name]
@@ -121,7 +128,7 @@ func connectionSteps(d Desired, o Observed) []Step {
 		switch {
 		case was == nil:
 			s.Reason, s.Scopes = "the organization does not have the connection", []string{"create:organization_connections"}
-			s.Request = Request{Method: "POST", Path: path, Body: connectionBody(element)}
+			s.Request = Request{Method: "POST", Path: path, Body: connectionBody(element, strategies[name])}
 			s.Merged = map[string][]string{"connections": {name}}
 			s.Undo = Undo{Effect: Exact, How: "takes the connection from the organization"}
 		case is == nil:
@@ -131,7 +138,7 @@ func connectionSteps(d Desired, o Observed) []Step {
 			s.Undo = Undo{Effect: Exact, How: "gives the connection back to the organization"}
 		default:
 			s.Reason, s.Scopes = "the organization uses the connection in another way", []string{"update:organization_connections"}
-			s.Request = Request{Method: "PATCH", Path: append(path, had["connection_id"]), Body: without(connectionBody(element), "connection_id")}
+			s.Request = Request{Method: "PATCH", Path: append(path, had["connection_id"]), Body: without(connectionBody(element, strategies[name]), "connection_id")}
 			s.Undo = Undo{Effect: Exact, How: "puts the former settings back"}
 		}
 		steps = append(steps, s)
