@@ -3,9 +3,8 @@ package auth0sim
 import "strings"
 
 // amend makes the document agree with recorded traffic where it does not
-// (facts §2 "Spec ≠ wire", §3), and its schemas with its own words. What is in the
-// document and refused there, but was accepted for real, is added; what is refused for
-// real is taken away from users only.
+// (facts §2 "Spec ≠ wire", §3), and its schemas with its own words. What was accepted for
+// real and is not in the document is added; what was refused for real is refused.
 func amend(d *document) {
 	boolean, text := &schema{Type: typeList{"boolean"}}, &schema{Type: typeList{"string"}}
 	query := func(operation, name string) {
@@ -22,11 +21,16 @@ func amend(d *document) {
 
 	// facts §2: the flag of the guide is missing from the document (REC-tf DataSourceTenant).
 	add("TenantSettingsFlags", "use_scope_descriptions_for_consent", boolean)
-	for _, flag := range []string{"enable_sso", "universal_login", "disable_impersonation"} { // REC-tf Tenant_EnableSSO
+	for _, flag := range []string{
+		"enable_sso", "universal_login", "disable_impersonation", // REC-tf Tenant_EnableSSO
+		"require_pushed_authorization_requests", // deploy-cli's allowedTenantFlags, go-auth0's TenantFlags
+	} {
 		if d.Schemas["TenantSettingsFlags"].Properties[flag] == nil {
 			add("TenantSettingsFlags", flag, boolean)
 		}
 	}
+	year := 8760.0 // deploy-cli #1110
+	d.Schemas["UpdateTenantSettingsRequestContent"].Properties["session_lifetime"].Maximum = &year
 	for _, name := range []string{"CreateResourceServerRequestContent", "UpdateResourceServerRequestContent"} {
 		// facts §3.1: accepted for real (REC-go, REC-tf ResourceServer).
 		add(name, "token_lifetime_for_web", &schema{

@@ -269,6 +269,32 @@ func TestOrganizations(t *testing.T) {
 
 // TestUserIdentifiers: an address and a user name are taken within a connection, not
 // across them.
+func TestSettings(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	const at = "/tenants/settings"
+	got := s.patch(at, obj{"idle_ephemeral_session_lifetime_in_minutes": 15, "session_lifetime_in_minutes": 10080, "idle_session_lifetime": 48})
+	if got["idle_ephemeral_session_lifetime"] != 0.25 || got["session_lifetime"] != 168.0 || got["idle_session_lifetime"] != 48.0 || got["session_lifetime_in_minutes"] != nil {
+		t.Errorf("minutes became %v", got)
+	}
+	const flag, lock = "enforce_client_authentication_on_passwordless_start", "cannot_change_enforce_client_authentication_on_passwordless_start"
+	if flags := got["flags"].(obj); flags[flag] != true || flags[lock] != true {
+		t.Errorf("the answer to a PATCH has the flags %v", flags)
+	}
+	if flags := s.get(at)["flags"].(obj); flags[flag] != nil || flags[lock] != nil {
+		t.Errorf("a GET has the flags %v", flags)
+	}
+	s.refused("PATCH", at, obj{"session_lifetime": 1, "session_lifetime_in_minutes": 60}, 400, "invalid_body", "Cannot set both session_lifetime and session_lifetime_in_minutes")
+	s.refused("PATCH", at, obj{"session_lifetime": 20160}, 400, "invalid_body", "Payload validation error: 'Value 20160 is greater than maximum 8760' on property session_lifetime…")
+	s.refused("PATCH", at, obj{"sandbox_version": "8"}, 400, "invalid_body", `The sandbox_version provided is invalid. Please use one of the available options: ["22","18"]`)
+	s.refused("PATCH", at, obj{"friendly_name": "n", "flags": obj{flag: false}}, 400, "invalid_body", "Updating the "+flag+" flag is not allowed. Please contact us if you need additional information.")
+	const migration = "trust_azure_adfs_email_verified_connection_property"
+	s.refused("PATCH", at, obj{"flags": obj{migration: true}}, 400, "invalid_body", "You are not allowed to set flag '"+migration+"' for this tenant.")
+	s.patch(at, obj{"flags": obj{"disable_clickjack_protection_headers": true, "require_pushed_authorization_requests": true}})
+	if got := s.get(at); got["friendly_name"] == "n" {
+		t.Error("a refused PATCH changed something")
+	}
+}
+
 func TestUserIdentifiers(t *testing.T) {
 	s := newTenant(t, auth0sim.Options{})
 	s.post("/connections", obj{"name": "second", "strategy": "auth0", "options": obj{"requires_username": true}})

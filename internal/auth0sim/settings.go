@@ -1,9 +1,25 @@
 package auth0sim
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // sandboxVersions are only in the answer to a read (facts, recorded §8).
 var sandboxVersions = []any{"22", "18"}
+
+// lifetimes are settings in hours that a PATCH may give in minutes instead; a read
+// shows hours, with a fraction if need be (OAS UpdateTenantSettingsRequestContent,
+// go-auth0's TestTenantManager, deploy-cli #1261).
+var lifetimes = []string{"session_lifetime", "idle_session_lifetime", "ephemeral_session_lifetime", "idle_ephemeral_session_lifetime"}
+
+// migrationFlags can be set only where they are already (deploy-cli #374, #590,
+// terraform #127).
+var migrationFlags = []string{"disable_clickjack_protection_headers", "trust_azure_adfs_email_verified_connection_property"}
+
+// lockedFlag can't be set, and shows only in the answer to a PATCH, with another that
+// says so (all 28 recorded PATCHes and none of 61 GETs; deploy-cli #792).
+const lockedFlag = "enforce_client_authentication_on_passwordless_start"
 
 func (c *call) getSettings() answer {
 	o := maps.Clone(c.t.settings)
@@ -14,10 +30,43 @@ func (c *call) getSettings() answer {
 // updateSettings merges at the top level and flag by flag; null takes a setting
 // away (facts §3.7, REC-tf TenantDefaults #2).
 func (c *call) updateSettings() answer {
+	if fail := c.refuseSettings(); fail != nil {
+		return *fail
+	}
+	for _, name := range lifetimes {
+		if minutes, given := c.body[name+"_in_minutes"].(float64); given {
+			c.body[name] = minutes / 60
+			delete(c.body, name+"_in_minutes")
+		}
+	}
 	mergeKey(c.t.settings, c.body, "flags")
 	merge(c.t.settings, c.body)
 	if c.t.settings["default_redirection_uri"] == "" { // REC-tf Tenant_DefaultRedirectionURI: empty is not set
 		delete(c.t.settings, "default_redirection_uri")
 	}
-	return ok(c.t.settings)
+	o := clone(c.t.settings)
+	merge(object(o["flags"]), obj{lockedFlag: true, "cannot_change_" + lockedFlag: true})
+	return ok(o)
+}
+
+// refuseSettings holds the rules that no schema states. The error codes are UNCONFIRMED.
+func (c *call) refuseSettings() *answer {
+	for _, name := range lifetimes {
+		if c.body[name] != nil && c.body[name+"_in_minutes"] != nil {
+			return c.invalidBody("Cannot set both " + name + " and " + name + "_in_minutes") // OAS: "Cannot be specified together"; wording UNCONFIRMED
+		}
+	}
+	if v := c.body["sandbox_version"]; v != nil && !slices.Contains(sandboxVersions, v) {
+		return c.invalidBody("The sandbox_version provided is invalid. Please use one of the available options: " + string(encode(sandboxVersions))) // terraform (alexkappa) #338
+	}
+	flags, have := object(c.body["flags"]), object(c.t.settings["flags"])
+	if _, given := flags[lockedFlag]; given {
+		return c.invalidBody("Updating the " + lockedFlag + " flag is not allowed. Please contact us if you need additional information.")
+	}
+	for _, flag := range migrationFlags {
+		if _, given := flags[flag]; given && have[flag] == nil {
+			return c.invalidBody("You are not allowed to set flag '" + flag + "' for this tenant.")
+		}
+	}
+	return nil
 }
