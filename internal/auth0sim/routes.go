@@ -16,7 +16,7 @@ type route struct {
 	op       *operation
 	scopes   []string // any of them, or all if all is set
 	all      bool
-	plain    bool // errors without errorCode: the service behind /actions
+	strict   bool // no query parameters but the document's
 	bodyless bool // no body is as good as one
 	handle   func(*call) answer
 }
@@ -183,7 +183,7 @@ var table = sync.OnceValue(func() map[string][]*route {
 		method, path, _ := strings.Cut(key, " ")
 		r := &route{
 			method: method, segments: strings.Split(path[1:], "/"), op: op, scopes: op.Scopes, handle: handle,
-			plain: strings.HasPrefix(path, "/actions/"),
+			strict: strings.HasPrefix(path, "/actions/"), // deploy-cli's actions.ts: include_totals is refused
 		}
 		if fix := exceptions[key]; fix != nil {
 			fix(r)
