@@ -1,10 +1,12 @@
 package auth0sim
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // Limits of A0-LIM and A0-ACT, facts §3.6.
@@ -18,6 +20,9 @@ const (
 	maxDependencies = 10
 	maxCode         = 100_000
 )
+
+// runtimes were all accepted for real, at one time or another (facts §3.6).
+var runtimes = []string{"node12", "node16", "node18", "node18-actions", "node22"}
 
 type (
 	// action is the draft; what runs is the version that deployed names.
@@ -162,17 +167,21 @@ func (c *call) createAction() answer {
 // differ: whether they must is UNCONFIRMED (facts §3.6).
 func (c *call) applyAction(a *action, o obj, request string) *answer {
 	invalid := func(what string) *answer {
-		x := badRequest("", "invalid %s.%s", request, what) // the style is deploy-cli #1338's; each text UNCONFIRMED
+		x := badRequest("", "invalid %s.%s", request, what)
 		return &x
 	}
 	if name, given := o["name"].(string); given && name == "" {
-		return invalid("Name: value length must be at least 1 runes")
+		return invalid("Name: value length must be at least 1 runes") // UNCONFIRMED
 	}
-	if n := len(str(o["code"])); n > maxCode {
-		return invalid("Code: value length must be at most 100000 bytes")
+	if what := invalidDraft(o); what != "" {
+		return invalid("Draft: embedded message failed validation | caused by: invalid DraftInformation." + what)
 	}
-	if len(list(o["dependencies"])) > maxDependencies {
-		return invalid("Dependencies: value must contain no more than 10 item(s)")
+	if o["runtime"] == "" { // auth0-cli's "actions create" without --runtime
+		delete(o, "runtime")
+	}
+	if runtime, given := o["runtime"].(string); given && !slices.Contains(runtimes, runtime) {
+		x := badRequest("", "runtime is not supported") // terraform #286
+		return &x
 	}
 	if triggers := list(o["supported_triggers"]); len(triggers) > 0 {
 		if len(triggers) > 1 {
@@ -189,26 +198,20 @@ func (c *call) applyAction(a *action, o obj, request string) *answer {
 		o["supported_triggers"] = []any{t}
 	}
 	now := stampNano(c.now)
-	if given, has := o["secrets"]; has && given != nil {
+	if given, has := o["secrets"]; has {
 		// The list is the new whole (facts §3.6). A name without a value is UNCONFIRMED;
 		// its value is empty then, so that a client that counts on more shows.
 		secrets := []secret{}
 		for _, x := range list(given) {
 			x := object(x)
 			s := secret{str(x["name"]), str(x["value"]), now}
-			if s.name == "" || len(s.name) > maxSecretName || len(s.value) > maxSecretValue {
-				return invalid("Secrets: embedded message failed validation")
-			}
 			secrets = slices.DeleteFunc(secrets, func(had secret) bool { return had.name == s.name })
 			secrets = append(secrets, s)
-		}
-		if len(secrets) > maxSecrets {
-			return invalid("Secrets: value must contain no more than 30 item(s)")
 		}
 		a.secrets = secrets
 	}
 	for k, v := range o {
-		if k != "secrets" && v != nil { // go-auth0 sends name:null; null leaves alone (facts, go-auth0)
+		if k != "secrets" && v != nil { // a seed may hold null
 			a.o[k] = v
 		}
 	}
@@ -216,6 +219,41 @@ func (c *call) applyAction(a *action, o obj, request string) *answer {
 	a.building, a.saved = c.now, false
 	return nil
 }
+
+// invalidDraft is what the service behind /actions finds wrong with a draft. The words
+// about a secret's name and a module's version are recorded (deploy-cli #583, #1338);
+// the others, in their style, are UNCONFIRMED.
+func invalidDraft(o obj) string {
+	const embedded = "%s[%d]: embedded message failed validation | caused by: invalid %s"
+	if len(str(o["code"])) > maxCode {
+		return fmt.Sprintf("Code: value length must be at most %d bytes", maxCode)
+	}
+	if len(list(o["dependencies"])) > maxDependencies {
+		return fmt.Sprintf("Dependencies: value must contain no more than %d item(s)", maxDependencies)
+	}
+	if len(list(o["secrets"])) > maxSecrets {
+		return fmt.Sprintf("Secrets: value must contain no more than %d item(s)", maxSecrets)
+	}
+	for i, x := range list(o["secrets"]) {
+		x := object(x)
+		if n := utf8.RuneCountInString(str(x["name"])); n < 1 || n > maxSecretName {
+			return fmt.Sprintf(embedded, "Secrets", i, fmt.Sprintf("NameValueOptional.Name: value length must be between 1 and %d runes, inclusive", maxSecretName))
+		}
+		if utf8.RuneCountInString(str(x["value"])) > maxSecretValue {
+			return fmt.Sprintf(embedded, "Secrets", i, fmt.Sprintf("NameValueOptional.Value: value length must be at most %d runes", maxSecretValue))
+		}
+	}
+	for i, x := range list(o["modules"]) {
+		for _, f := range [][2]string{{"module_id", "ModuleId"}, {"module_version_id", "ModuleVersionId"}} {
+			if !isUUID(str(object(x)[f[0]])) {
+				return fmt.Sprintf(embedded, "Modules", i, "ModuleRef."+f[1]+": value must be a valid UUID | caused by: invalid uuid format")
+			}
+		}
+	}
+	return ""
+}
+
+var isUUID = matching(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 func (c *call) theAction(param string) (*action, *answer) {
 	a, found := c.t.actions.get(c.params[param])

@@ -1,6 +1,7 @@
 package auth0sim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -122,10 +123,9 @@ func (c *call) updateBindings() answer {
 		return badRequest("", "invalid UpdateBindingsRequest.Bindings: value must contain no more than %d item(s)", maxBindings) // A0-LIM; wording UNCONFIRMED
 	}
 	next := make([]*binding, 0, len(given))
-	for _, x := range given {
+	for i, x := range given {
 		x := object(x)
-		ref, _ := x["ref"].(obj)
-		a, fail := c.refersTo(trigger, ref)
+		a, fail := c.refersTo(trigger, i, object(x["ref"]))
 		if fail != nil {
 			return *fail
 		}
@@ -147,8 +147,9 @@ func (c *call) updateBindings() answer {
 	return ok(obj{"bindings": c.showBindings(trigger)})
 }
 
-// refersTo finds the action that a reference names: binding_id, action_id or action_name.
-func (c *call) refersTo(trigger string, ref obj) (*action, *answer) {
+// refersTo finds the action that the reference of the binding at i names: binding_id,
+// action_id or action_name.
+func (c *call) refersTo(trigger string, i int, ref obj) (*action, *answer) {
 	value := str(ref["value"])
 	var a *action
 	var found bool
@@ -163,8 +164,7 @@ func (c *call) refersTo(trigger string, ref obj) (*action, *answer) {
 	case "action_name":
 		a, found = c.t.actions.find(func(a *action) bool { return a.field("name") == value })
 	default:
-		fail := badRequest("", "Payload validation error: 'Data does not match any schemas from 'oneOf'' on property bindings[0].") // facts §3.6
-		return nil, &fail
+		return nil, c.invalidBody(fmt.Sprintf("Payload validation error: 'Data does not match any schemas from 'oneOf'' on property bindings[%d].", i)) // facts §3.6
 	}
 	if !found {
 		fail := noAction() // UNCONFIRMED for bindings

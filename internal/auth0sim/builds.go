@@ -1,7 +1,6 @@
 package auth0sim
 
 import (
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -84,7 +83,7 @@ func (c *call) newVersion(a *action, from obj, secrets []secret) *version {
 	}
 	v := &version{record: record{id: c.t.draw.uuid(), o: o}, secrets: slices.Clone(secrets)}
 	a.versions = append(a.versions, v)
-	if len(a.versions) > maxVersions { // which one goes is UNCONFIRMED
+	if len(a.versions) > maxVersions { // the oldest goes (A0-ACT)
 		a.versions = slices.DeleteFunc(slices.Clone(a.versions), func(x *version) bool { return x == a.versions[0] && x.id != a.deployed })
 	}
 	return v
@@ -125,6 +124,9 @@ func (c *call) deployVersion() answer {
 	former, found := a.version(c.params["id"])
 	if !found {
 		return noVersion()
+	}
+	if former.broken { // as with a draft; UNCONFIRMED
+		return badRequest("", "A draft must be in the 'built' state before it can be deployed.")
 	}
 	v := c.newVersion(a, former.o, former.secrets)
 	a.saved = false
@@ -170,9 +172,12 @@ func (c *call) getVersion() answer {
 }
 
 func (c *call) fullVersion(a *action, v *version) obj {
-	o := showVersion(v, c.versionStatus(v), v.id == a.deployed)
-	o["action"] = maps.Clone(a.brief())
-	o["built_at"] = v.o["updated_at"]
+	status := c.versionStatus(v)
+	o := showVersion(v, status, v.id == a.deployed && status != "failed")
+	o["action"] = a.brief()
+	if status == "built" {
+		o["built_at"] = v.o["updated_at"]
+	}
 	return o
 }
 

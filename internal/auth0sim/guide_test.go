@@ -179,4 +179,9 @@ func TestCreateWithDeploy(t *testing.T) {
 	if v := b["deployed_version"].(obj); b["status"] != "failed" || v["deployed"] != false {
 		t.Fatalf("a build that can't be: %v", b)
 	}
+	at := "/actions/actions/" + b["id"].(string) + "/versions/" + b["deployed_version"].(obj)["id"].(string)
+	s.refused("POST", at+"/deploy", nil, 400, "", "A draft must be in the 'built' state before it can be deployed.")
+	if v := s.get(at); v["status"] != "failed" || v["deployed"] != false || v["built_at"] != nil {
+		t.Errorf("its version: %v", v)
+	}
 }

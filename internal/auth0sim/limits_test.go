@@ -65,14 +65,21 @@ func TestLimits(t *testing.T) {
 	s.refused("POST", "/actions/actions", obj{"name": "x", "supported_triggers": []any{obj{"id": "post-login"}}}, 403, "", tooMany)
 	s.refused("PATCH", "/actions/triggers/post-login/bindings", obj{"bindings": bindings[:21]}, 400, "", "invalid UpdateBindingsRequest.Bindings…")
 	s.patch("/actions/triggers/post-login/bindings", obj{"bindings": bindings[:20]})
+	const draft = "Draft: embedded message failed validation | caused by: invalid DraftInformation."
 	for name, body := range map[string]obj{
-		"Secrets: embedded":    {"secrets": []any{obj{"name": "n", "value": strings.Repeat("x", 4097)}}},
-		"Secrets: value":       {"secrets": numbered(31, obj{"value": "v"})},
-		"Dependencies: value":  {"dependencies": numbered(11, obj{"version": "1"})},
-		"Code: value length":   {"code": strings.Repeat("x", 100_001)},
-		"SupportedTriggers: v": {"supported_triggers": []any{obj{"id": "post-login"}, obj{"id": "post-login"}}},
+		draft + "Secrets[1]: embedded message failed validation | caused by: invalid NameValueOptional.Value: value":                                                  {"secrets": []any{obj{"name": "n"}, obj{"name": "o", "value": strings.Repeat("x", 4097)}}},
+		draft + "Secrets[0]: embedded message failed validation | caused by: invalid NameValueOptional.Name: value length must be between 1 and 128 runes, inclusive": {"secrets": []any{obj{"name": ""}}},
+		draft + "Secrets: value must contain no more than 30 item(s)":                                                                                                 {"secrets": numbered(31, obj{"value": "v"})},
+		draft + "Dependencies: value must contain no more than 10 item(s)":                                                                                            {"dependencies": numbered(11, obj{"version": "1"})},
+		draft + "Code: value length": {"code": strings.Repeat("x", 100_001)},
+		draft + "Modules[0]: embedded message failed validation | caused by: invalid ModuleRef.ModuleVersionId: value must be a valid UUID |": {"modules": []any{obj{"module_id": "7d2bc0c9-c0c2-433a-9f4e-86ef80270aad", "module_name": "m", "module_version_number": 1}}},
+		"SupportedTriggers: value": {"supported_triggers": []any{obj{"id": "post-login"}, obj{"id": "post-login"}}},
 	} {
 		s.refused("PATCH", action, body, 400, "", "invalid UpdateActionRequest."+name+"…")
+	}
+	s.refused("PATCH", action, obj{"runtime": "node20"}, 400, "", "runtime is not supported")
+	if a := s.patch(action, obj{"runtime": ""}); a["runtime"] != "node22" {
+		t.Errorf("an empty runtime became %q", a["runtime"])
 	}
 	s.patch(action, obj{"secrets": numbered(30, obj{"value": "v"}), "dependencies": numbered(10, obj{"version": "1"}), "code": strings.Repeat("x", 100_000)})
 	for range 55 {

@@ -58,6 +58,7 @@ func TestWording(t *testing.T) {
 		{"GET", "/organizations?page=20&per_page=50", nil, 400, "invalid_paging", "Requesting page 20 exceeds the allowed maximum of 1000 records. To fetch results beyond 1000, use the checkpoint pagination method."},
 		{"GET", "/roles/" + role + "/users?page=10&per_page=100", nil, 400, "invalid_paging", "Requesting page 10 exceeds the allowed maximum of 1000 records. To fetch results beyond 1000, use the checkpoint pagination method."},
 		{"PATCH", "/actions/triggers/post-login/bindings", obj{"bindings": []any{obj{"x": 1}}}, 400, "invalid_body", "Payload validation error: 'Data does not match any schemas from 'oneOf'' on property bindings[0]."},
+		{"PATCH", "/actions/triggers/post-login/bindings", obj{"bindings": []any{obj{"ref": obj{"value": "none"}}}}, 400, "invalid_body", "Payload validation error: 'Data does not match any schemas from 'oneOf'' on property bindings[0]."},
 		{"PATCH", "/actions/triggers/post-login/bindings", obj{"bindings": []any{obj{"ref": obj{"type": "action_name", "value": "none"}}}}, 404, "", "That action does not exist."},
 		{"GET", "/actions/triggers/nope/bindings", nil, 400, "invalid_uri", "Path validation error: 'No enum match for: nope' on property triggerId (An actions extensibility point)."},
 		{"GET", "/actions/actions?include_totals=true", nil, 400, "invalid_query_string", "Query validation error: 'Additional properties not allowed: include_totals'."},
