@@ -85,8 +85,20 @@ func amend(d *document) {
 	objectOf := func(more map[string]*schema) *schema {
 		return &schema{Type: typeList{"object", "null"}, Properties: more}
 	}
-	// REC-tf ClientCredentialsTokenVaultPrivilegedAccess, 2026-08.
-	add("ClientTokenVaultPrivilegedAccessWithCredentialId", "grants", &schema{Type: typeList{"array"}})
+	// REC-tf ClientCredentialsTokenVaultPrivilegedAccess, 2026-08; go-auth0's tests of it
+	// say that none of the three may be missing, how many there can be, and that a create
+	// takes no empty ones.
+	for name, fewest := range map[string]int{"ClientTokenVaultPrivilegedAccessWithCredentialId": 0, "ClientTokenVaultPrivilegedAccessWithPublicKey": 1} {
+		add(name, "grants", &schema{Type: typeList{"array"}})
+		s := d.Schemas[name]
+		s.Required = []string{"credentials", "ip_allowlist", "grants"}
+		for property, most := range map[string]int{"credentials": 2, "ip_allowlist": 10, "grants": 5} {
+			s.Properties[property].MaxItems = &most
+			if property != "credentials" {
+				s.Properties[property].MinItems = &fewest
+			}
+		}
+	}
 	for _, name := range []string{"CreateClientRequestContent", "UpdateClientRequestContent"} {
 		// REC-tf ClientIdentityAssertionAuthorizationGrant, 2026-08.
 		add(name, "identity_assertion_authorization_grant", objectOf(map[string]*schema{"active": boolean}))

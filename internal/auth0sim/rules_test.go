@@ -47,6 +47,7 @@ func TestWording(t *testing.T) {
 		{"POST", "/clients", obj{"name": "<x>"}, 400, "invalid_body", "Payload validation error: 'String does not match pattern ^[^<>]+$: <x>' on property name (Name of this client…"},
 		{"POST", "/clients", obj{"name": "x", "description": strings.Repeat("x", 141)}, 400, "invalid_body", "Payload validation error: 'String is too long (141 chars), maximum 140' on property description (Free text description of this client (max length: 140 characters))."},
 		{"POST", "/clients", obj{"name": "x", "organization_usage": "true"}, 400, "invalid_body", "Payload validation error: 'No enum match for: true' on property organization_usage…"},
+		{"POST", "/clients", obj{"name": "x", "my_organization_configuration": obj{"allowed_strategies": []any{"okta"}, "connection_deletion_behavior": "allow", "connection_profile_id": "cop_WRONG"}}, 400, "invalid_body", "Payload validation error: 'Object didn't pass validation for format connection-profile-id: cop_WRONG' on property my_organization_configuration.connection_profile_id…"},
 		{"POST", "/clients", obj{"name": "x", "organization_require_behavior": "post_login_prompt"}, 400, "invalid_body", "organization_require_behavior post_login_prompt requires oidc_conformant to be true."},
 		{"PATCH", "/clients/" + client, obj{"client_metadata": manyKeys(11)}, 400, "invalid_body", "Payload validation error: 'Too many properties defined (11), maximum 10' on property client_metadata…"},
 		{"GET", "/clients?per_page=101", nil, 400, "invalid_query_string", "Query validation error: 'Value 101 is greater than maximum 100' on property per_page (Number of results per page. Default value is 50, maximum value is 100)."},
@@ -176,6 +177,30 @@ func TestCredentials(t *testing.T) {
 	s.refused("PATCH", at, attach, 400, "invalid_body", "One or more of the credentials in client_authentication_methods.private_key_jwt do not exist")
 	if again := s.post(at+"/rotate-secret", nil); again["client_secret"] == c["client_secret"] {
 		t.Error("the secret did not change")
+	}
+}
+
+// TestTokenVault is what go-auth0's tests of it want, and the kinds of addresses.
+func TestTokenVault(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	access := func(without string, addresses ...any) obj {
+		o := obj{"credentials": []any{}, "grants": []any{obj{"connection": "github", "scopes": []any{"repo"}}}, "ip_allowlist": append([]any{}, addresses...)}
+		delete(o, without)
+		return obj{"token_vault_privileged_access": o}
+	}
+	body := access("")
+	body["name"] = "worker"
+	const refused = "Payload validation error: '%s' on property token_vault_privileged_access%s"
+	s.refused("POST", "/clients", body, 400, "invalid_body", fmt.Sprintf(refused, "Array is too short (0), minimum 1", ".ip_allowlist."))
+	body["token_vault_privileged_access"].(obj)["ip_allowlist"] = []any{"10.0.0.1", "192.168.1.0/24", "2001:db8::1", "2001:db8::/32"}
+	at := "/clients/" + s.post("/clients", body)["client_id"].(string)
+	s.patch(at, access(""))
+	s.refused("PATCH", at, access("", strings2any(strings.Fields(strings.Repeat("10.0.0.1 ", 11))...)...), 400, "invalid_body", fmt.Sprintf(refused, "Array is too long (11), maximum 10", ".ip_allowlist."))
+	for _, name := range []string{"credentials", "grants", "ip_allowlist"} {
+		s.refused("PATCH", at, access(name, "10.0.0.1"), 400, "invalid_body", fmt.Sprintf(refused, "Missing required property: "+name, " (Settings for Token Vault Privileged Access)."))
+	}
+	for _, address := range []string{"here", "10.0.0.256", "10.0.0.0/33", "2001:db8::/129", ""} {
+		s.refused("PATCH", at, access("", "10.0.0.1", address), 400, "invalid_body", fmt.Sprintf(refused, "Data does not match any schemas from 'oneOf'", ".ip_allowlist[1]."))
 	}
 }
 
