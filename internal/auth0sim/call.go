@@ -82,8 +82,13 @@ func (c *call) checkParameters() *answer {
 	for _, p := range c.route.op.Params {
 		value, given := c.params[p.Name], true
 		what, code := "Path", "invalid_uri"
+		s, _ := api().resolve(p.Schema)
 		if p.In == "query" {
 			known[p.Name] = true
+			if brackets := p.Name + "[]"; c.query.Has(brackets) && slices.Equal(s.Type, typeList{"array"}) { // as qs writes a list
+				c.query[p.Name] = append(c.query[p.Name], c.query[brackets]...)
+				c.query.Del(brackets)
+			}
 			value, given = c.query.Get(p.Name), c.query.Has(p.Name)
 			what, code = "Query", "invalid_query_string"
 		}
@@ -95,7 +100,6 @@ func (c *call) checkParameters() *answer {
 			continue
 		}
 		var v any = value
-		s, _ := api().resolve(p.Schema)
 		if len(s.Type) == 1 {
 			switch s.Type[0] {
 			case "integer":

@@ -34,7 +34,7 @@ func (c *call) readableConnection(con *connection) obj {
 }
 
 func (c *call) listConnections() answer {
-	strategies := append(slices.Clone(c.query["strategy"]), c.query["strategy[]"]...)
+	strategies := c.query["strategy"]
 	name := c.query.Get("name")
 	var all []*connection
 	for _, con := range c.t.connections.all {

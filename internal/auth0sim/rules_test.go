@@ -263,6 +263,20 @@ func TestPaging(t *testing.T) {
 	}
 }
 
+// TestBrackets: lists in a query are also written as Node's qs does.
+func TestBrackets(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	s.post("/resource-servers", obj{"identifier": "https://a"})
+	s.post("/resource-servers", obj{"identifier": "https://b"})
+	if got := s.get("/resource-servers?include_totals=true&identifiers=https://a&identifiers[]=https://b"); got["total"] != 2.0 {
+		t.Errorf("%v", got)
+	}
+	s.refused("GET", "/connections?strategy[]=nope", nil, 400, "invalid_query_string", "Query validation error: 'No enum match for: nope' on property strategy[0]…")
+	if got := s.send("GET", "/connections?strategy[]=okta", nil, 200).([]any); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestOrganizations(t *testing.T) {
 	s := newTenant(t, auth0sim.Options{})
 	org := s.post("/organizations", obj{"name": "acme", "display_name": "Acme"})
