@@ -59,6 +59,7 @@ func amend(d *document) {
 	for _, name := range []string{"CreateOrganizationRequestContent", "UpdateOrganizationRequestContent"} {
 		// Shown by REC-tf RoleOrganizationLevel, sent since 2026-07 (terraform-provider-auth0 #1643, deploy-cli #1421).
 		add(name, "third_party_client_access", &schema{Type: typeList{"string"}, Enum: []any{"allow", "block"}})
+		add(name, "is_app_entitlement_active", boolean) // go-auth0's Organization; its test sets it and takes it back
 	}
 
 	// REC-tf ClientAuthenticationMethodsTLSClientAuth sends signed_request_object:null,

@@ -370,7 +370,7 @@ func (c *call) listClientConnections() answer {
 	if !found {
 		return failure(http.StatusNotFound, "inexistent_client", "Client does not exist.") // OAS
 	}
-	strategies := append(slices.Clone(c.query["strategy"]), c.query["strategy[]"]...)
+	strategies := c.query["strategy"]
 	items, place := listing(c, c.t.connections.all, func(con *connection) bool {
 		return slices.Contains(con.clients, cl.id) && (len(strategies) == 0 || slices.Contains(strategies, con.field("strategy")))
 	}, func(con *connection) obj { return c.fields(c.showConnection(con)) })

@@ -263,6 +263,20 @@ func TestPaging(t *testing.T) {
 	}
 }
 
+// TestOrganizationEntitlement is go-auth0's TestOrganizationManager_IsAppEntitlementActive.
+func TestOrganizationEntitlement(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	g := s.post("/organizations", obj{"name": "acme", "is_app_entitlement_active": true, "third_party_client_access": "allow"})
+	if g["is_app_entitlement_active"] != true || g["third_party_client_access"] != "allow" {
+		t.Errorf("%v", g)
+	}
+	at := "/organizations/" + g["id"].(string)
+	s.patch(at, obj{"is_app_entitlement_active": false})
+	if g := s.get(at); g["is_app_entitlement_active"] != false {
+		t.Errorf("%v", g)
+	}
+}
+
 // TestBrackets: lists in a query are also written as Node's qs does.
 func TestBrackets(t *testing.T) {
 	s := newTenant(t, auth0sim.Options{})
