@@ -85,9 +85,9 @@ func (c *call) checkParameters() *answer {
 		s, _ := api().resolve(p.Schema)
 		if p.In == "query" {
 			known[p.Name] = true
-			if brackets := p.Name + "[]"; c.query.Has(brackets) && slices.Equal(s.Type, typeList{"array"}) { // as qs writes a list
-				c.query[p.Name] = append(c.query[p.Name], c.query[brackets]...)
-				c.query.Del(brackets)
+			if len(s.Type) == 1 && s.Type[0] == "array" && c.query.Has(p.Name+"[]") { // qs writes a list with brackets
+				c.query[p.Name] = append(c.query[p.Name], c.query[p.Name+"[]"]...)
+				c.query.Del(p.Name + "[]")
 			}
 			value, given = c.query.Get(p.Name), c.query.Has(p.Name)
 			what, code = "Query", "invalid_query_string"
