@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// OAS ClientMetadata.
 const (
-	maxClientMetadata = 10
+	maxClientMetadata = 10                               // OAS ClientMetadata, as the next
 	metadataNames     = base62 + ":,-+=_*?\"/\\()<>@\t " // characters
+	maxVaultScopes    = 20                               // over all grants of token_vault_privileged_access
 )
 
 // checkSettled refuses to change what is settled when a client is made, and to leave it
@@ -49,6 +49,13 @@ func (c *call) checkClient(cl *client) *answer {
 	}
 	if fail := c.checkAttached(cl); fail != nil {
 		return fail
+	}
+	scopes := 0
+	for _, g := range list(object(o[vaultPrivileged])["grants"]) {
+		scopes += len(list(object(g)["scopes"]))
+	}
+	if scopes > maxVaultScopes {
+		return c.invalidBody("A client can have a maximum of " + plain(float64(maxVaultScopes)) + " scopes in " + vaultPrivileged + ".grants.") // go-auth0's test of it; wording UNCONFIRMED
 	}
 	if property := notStrict(cl); strictThirdParty(o) && property != "" {
 		return c.invalidBody(property + " cannot have this value with third_party_security_mode strict.") // wording UNCONFIRMED

@@ -197,7 +197,7 @@ func (c *call) createClient() answer {
 		id = "tpc_" + c.t.draw.short(22) // REC-tf Client_ThirdPartySecurityMode
 	}
 	cl := &client{record: c.newRecord(id, o), secret: c.t.draw.alnum(64), used: map[string]obj{}}
-	inline, fail := c.takeInlineCredentials(cl, o)
+	inline, fail := c.takeInlineCredentials(cl)
 	if fail != nil {
 		return *fail
 	}
@@ -218,9 +218,14 @@ func (c *call) createClient() answer {
 	}
 	c.who = &bearer{all: true} // the answer to a create shows everything
 	out := clone(c.showClient(cl))
-	// facts §3.3: the whole credentials once; later reads have their ids alone.
-	for method, settings := range inline {
-		out["client_authentication_methods"].(obj)[method] = settings
+	// facts §3.3: the whole credentials once; later reads have their ids alone. So do the
+	// other slots (go-auth0's test of Token Vault).
+	for at, whole := range inline {
+		slot := out
+		for _, name := range strings.Split(at, ".") {
+			slot = object(slot[name])
+		}
+		slot["credentials"] = whole
 	}
 	return created(out)
 }

@@ -59,6 +59,10 @@ func (c *call) checkRealms(con *connection, o obj) *answer {
 	return nil
 }
 
+// configured are the strategies of connections that can't be made without options
+// (go-auth0's tests of connections).
+var configured = setOf("oidc", "samlp", "okta", "adfs", "waad", "pingfederate", "oauth1")
+
 // checkProvider holds what single strategies need of their options.
 func (c *call) checkProvider(con *connection, options obj) *answer {
 	_, hashed := options["custom_password_hash"]
@@ -69,8 +73,10 @@ func (c *call) checkProvider(con *connection, options obj) *answer {
 		return c.invalidBody("custom_password_hash option cannot be set because the universal password hash feature is not enabled for this tenant")
 	case strategy == "adfs" && str(options["adfs_server"]) == "" && str(options["fedMetadataXml"]) == "":
 		return c.invalidBody("missing federation metadata url") // terraform-provider-auth0 (alexkappa) #457, OAS ConnectionOptionsADFS
-	case strategy == "google-apps" && str(options["tenant_domain"]) == "":
-		return c.invalidBody("undefined is not a valid google apps domain") // terraform-provider-auth0 (alexkappa) #334
+	case strategy == "google-apps" && options != nil && str(options["tenant_domain"]) == "":
+		return c.invalidBody("undefined is not a valid google apps domain") // terraform-provider-auth0 (alexkappa) #334; without options it can be made (go-auth0's tests)
+	case configured[strategy] && options == nil:
+		return c.invalidBody("Payload validation error: 'Missing required property: options'.") // wording UNCONFIRMED
 	case strategy == "waad" && truth(options["useCommonEndpoint"]) && con.scim != nil:
 		return c.invalidBody("The Azure AD common endpoint cannot be enabled for this connection when SCIM is enabled.") // OAS
 	}

@@ -36,11 +36,15 @@ func TestConnectionFields(t *testing.T) {
 		ticket, button bool
 	}{
 		"ad": {nil, true, false}, "adfs": {obj{"adfs_server": "fs.example"}, true, true}, "waad": {obj{"client_id": "c"}, true, true},
-		"google-apps": {obj{"client_id": "c", "tenant_domain": "acme.example"}, true, true}, "pingfederate": {obj{"pingFederateBaseUrl": "https://ping.example"}, true, true},
+		"google-apps": {nil, true, true}, "pingfederate": {obj{"pingFederateBaseUrl": "https://ping.example"}, true, true},
 		"samlp": {obj{"signInEndpoint": "https://idp.example"}, true, true}, "oidc": {obj{"client_id": "c"}, false, true}, "okta": {obj{"domain": "x.okta.com"}, false, true},
 		"auth0": {nil, false, false}, "google-oauth2": {nil, false, false}, "email": {nil, false, false}, "sms": {nil, false, false}, "oauth2": {nil, false, false}, "github": {nil, false, false},
 	} {
-		con := s.post("/connections", obj{"name": "a-" + strategy, "strategy": strategy, "options": object(want.options)})
+		body := obj{"name": "a-" + strategy, "strategy": strategy}
+		if want.options != nil {
+			body["options"] = want.options
+		}
+		con := s.post("/connections", body)
 		ticket, _ := con["provisioning_ticket_url"].(string)
 		if fits := regexp.MustCompile(`^https://tenant\.example/p/` + strategy + `/\w{32}$`).MatchString(ticket); fits != want.ticket || !want.ticket && ticket != "" {
 			t.Errorf("%s: the ticket is %q", strategy, ticket)
@@ -129,6 +133,7 @@ func TestConnectionRules(t *testing.T) {
 		{"POST", "", create("auth0", obj{"realms": []any{"x", "users"}}), 409, "connection_conflict", `There is already another connection with some realms from "realms" parameter`},
 		{"PATCH", "/" + users, obj{"realms": []any{userDatabase}}, 409, "connection_conflict", `There is already another connection with some realms from "realms" parameter`},
 		{"POST", "", options("adfs", obj{}), 400, "invalid_body", "missing federation metadata url"},
+		{"POST", "", obj{"name": "bare", "strategy": "okta"}, 400, "invalid_body", "Payload validation error: 'Missing required property: options'."},
 		{"POST", "", options("google-apps", obj{"domain": "acme.example"}), 400, "invalid_body", "undefined is not a valid google apps domain"},
 		{"POST", "", options("okta", obj{hash: obj{"action_id": "x"}}), 400, "invalid_body", "The custom_password_hash option is only available for database connections"},
 		{"POST", "", options("auth0", obj{hash: obj{"action_id": "x"}}), 400, "invalid_body", "custom_password_hash option cannot be set because the universal password hash feature is not enabled for this tenant"},

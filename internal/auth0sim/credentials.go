@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -118,19 +119,26 @@ func (c *call) checkPublicKey(cl *client, pub any) *answer {
 	return nil
 }
 
-// takeInlineCredentials makes the credentials that a POST /clients brings along,
-// leaves their ids in their slots and returns the methods with the credentials whole.
-func (c *call) takeInlineCredentials(cl *client, o obj) (map[string]obj, *answer) {
-	take := func(slot obj) ([]any, *answer) {
-		given, has := slot["credentials"]
+// takeInlineCredentials makes the credentials that a POST /clients brings along, leaves
+// their ids in their slots, and returns what is in each slot with the credentials whole.
+func (c *call) takeInlineCredentials(cl *client) (map[string][]any, *answer) {
+	for method, settings := range object(cl.o["client_authentication_methods"]) {
+		if cl.used[method] = object(settings); cl.used[method] == nil {
+			cl.used[method] = obj{}
+		}
+	}
+	delete(cl.o, "client_authentication_methods")
+	inline, slots := map[string][]any{}, cl.slots()
+	for _, at := range sortedKeys(slots) {
+		given, has := slots[at]["credentials"]
 		if !has {
-			return nil, nil
+			continue
 		}
 		ids, whole := []any{}, []any{}
 		for _, x := range list(given) {
 			body := object(x)
 			if id := str(body["id"]); id != "" && body["pem"] == nil {
-				ids = append(ids, obj{"id": id})
+				ids, whole = append(ids, obj{"id": id}), append(whole, obj{"id": id})
 				continue
 			}
 			cr, fail := c.newCredential(cl, body)
@@ -140,34 +148,9 @@ func (c *call) takeInlineCredentials(cl *client, o obj) (map[string]obj, *answer
 			cl.add(c, cr)
 			ids, whole = append(ids, obj{"id": cr.id}), append(whole, showCredential(cr))
 		}
-		slot["credentials"] = ids
-		return whole, nil
+		slots[at]["credentials"], inline[at] = ids, whole
 	}
-	var methods map[string]obj
-	if m, isObj := o["client_authentication_methods"].(obj); isObj {
-		methods = map[string]obj{}
-		for method, settings := range m {
-			slot, isSlot := settings.(obj)
-			if !isSlot {
-				slot = obj{}
-			}
-			whole, fail := take(slot)
-			if fail != nil {
-				return nil, fail
-			}
-			cl.used[method] = slot
-			methods[method] = obj{"credentials": whole}
-		}
-	}
-	delete(o, "client_authentication_methods")
-	for _, f := range []string{"signed_request_object", vaultPrivileged} {
-		if slot, isObj := o[f].(obj); isObj {
-			if _, fail := take(slot); fail != nil {
-				return nil, fail
-			}
-		}
-	}
-	return methods, nil
+	return inline, nil
 }
 
 func (cl *client) add(c *call, cr *credential) {
@@ -239,15 +222,15 @@ func (c *call) theCredential() (*client, *credential, *answer) {
 	return cl, cr, nil
 }
 
-// listCredentials is a bare array whatever is asked, newest first (REC-tf
-// ClientAuthenticationMethodsPrivateKeyJWT #24).
+// listCredentials is a bare array whatever is asked, by kid: so are the six lists of REC-tf
+// and that of go-auth0's test, in which credentials are neither by age nor by id.
 func (c *call) listCredentials() answer {
 	cl, found := c.t.clients.get(c.params["client_id"])
 	if !found {
 		return noClient()
 	}
 	items, _ := listing(c, cl.credentials, nil, showCredential)
-	slices.Reverse(items)
+	slices.SortStableFunc(items, func(a, b obj) int { return strings.Compare(str(a["kid"]), str(b["kid"])) })
 	return ok(items)
 }
 

@@ -178,21 +178,18 @@ func (c *call) addConnection(g *organization, body obj) *answer {
 	return nil
 }
 
-// checkSignup holds two rules of enable-connections, of deploy-cli #905 and of the
-// Terraform provider's documentation; the texts are UNCONFIRMED, and that false is taken
-// for any connection. former is what a PATCH changes.
+// checkSignup refuses sign-up where it can't be (go-auth0's test of it; deploy-cli #905;
+// the code is UNCONFIRMED), and leaves out false where there is none: that it is taken for
+// any connection is UNCONFIRMED. former is what a PATCH changes.
 func checkSignup(con *connection, body, former obj) *answer {
 	merged := maps.Clone(body)
 	defaults(merged, former)
 	database := con.field("strategy") == "auth0"
-	switch wanted := truth(merged["is_signup_enabled"]); {
-	case wanted && !database:
-		fail := badRequest("invalid_body", "is_signup_enabled is only supported for database connections.")
+	if truth(merged["is_signup_enabled"]) && !(database && truth(merged["assign_membership_on_login"])) {
+		fail := badRequest("invalid_body", "Only database connections with assign_membership_on_login = true support is_signup_enabled = true.")
 		return &fail
-	case wanted && !truth(merged["assign_membership_on_login"]):
-		fail := badRequest("invalid_body", "is_signup_enabled can only be true if assign_membership_on_login is true.")
-		return &fail
-	case !database:
+	}
+	if !database {
 		delete(body, "is_signup_enabled")
 	}
 	return nil

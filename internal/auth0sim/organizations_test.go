@@ -52,18 +52,18 @@ func TestOrganizationSignup(t *testing.T) {
 	s := newTenant(t, auth0sim.Options{})
 	okta, users := s.newConnection("okta", "okta", obj{"domain": "x.okta.com"}), s.newConnection("users", "auth0", obj{})
 	at := "/organizations/" + s.post("/organizations", obj{"name": "a"})["id"].(string) + "/connections"
-	const foreign, alone = "is_signup_enabled is only supported for database connections.", "is_signup_enabled can only be true if assign_membership_on_login is true."
-	s.refused("POST", at, obj{"connection_id": okta, "is_signup_enabled": true, "assign_membership_on_login": true}, 400, "invalid_body", foreign)
+	const signup = "Only database connections with assign_membership_on_login = true support is_signup_enabled = true."
+	s.refused("POST", at, obj{"connection_id": okta, "is_signup_enabled": true, "assign_membership_on_login": true}, 400, "invalid_body", signup)
 	if got := s.post(at, obj{"connection_id": okta}); got["is_signup_enabled"] != nil {
 		t.Errorf("%v", got)
 	}
-	s.refused("PATCH", at+"/"+okta, obj{"is_signup_enabled": true}, 400, "invalid_body", foreign)
+	s.refused("PATCH", at+"/"+okta, obj{"is_signup_enabled": true}, 400, "invalid_body", signup)
 	if got := s.patch(at+"/"+okta, obj{"is_signup_enabled": false}); got["is_signup_enabled"] != nil {
 		t.Errorf("%v", got)
 	}
-	s.refused("POST", at, obj{"connection_id": users, "is_signup_enabled": true}, 400, "invalid_body", alone)
+	s.refused("POST", at, obj{"connection_id": users, "is_signup_enabled": true}, 400, "invalid_body", signup)
 	s.post(at, obj{"connection_id": users, "is_signup_enabled": true, "assign_membership_on_login": true})
-	s.refused("PATCH", at+"/"+users, obj{"assign_membership_on_login": false}, 400, "invalid_body", alone)
+	s.refused("PATCH", at+"/"+users, obj{"assign_membership_on_login": false}, 400, "invalid_body", signup)
 	got := s.patch(at+"/"+users, obj{"assign_membership_on_login": false, "is_signup_enabled": false, "is_enabled": nil, "organization_access_level": nil, "organization_connection_name": "U"})
 	if got["is_enabled"] != true || got["organization_access_level"] != "none" || got["organization_connection_name"] != "U" {
 		t.Errorf("null does not reset: %v", got)

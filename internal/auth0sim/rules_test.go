@@ -2,9 +2,12 @@ package auth0sim_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -201,6 +204,42 @@ func TestTokenVault(t *testing.T) {
 	}
 	for _, address := range []string{"here", "10.0.0.256", "10.0.0.0/33", "2001:db8::/129", ""} {
 		s.refused("PATCH", at, access("", "10.0.0.1", address), 400, "invalid_body", fmt.Sprintf(refused, "Data does not match any schemas from 'oneOf'", ".ip_allowlist[1]."))
+	}
+
+	// What a create brings along comes back whole, once.
+	body = access("", "10.0.0.1")
+	body["name"] = "worker"
+	slot := body["token_vault_privileged_access"].(obj)
+	slot["credentials"] = []any{obj{"name": "mine", "credential_type": "public_key", "pem": publicPEM(testKey())}}
+	credential := func(c obj) obj {
+		return c["token_vault_privileged_access"].(obj)["credentials"].([]any)[0].(obj)
+	}
+	made := s.post("/clients", body)
+	whole, later := credential(made), credential(s.get("/clients/"+made["client_id"].(string)))
+	if whole["kid"] == nil || whole["alg"] != "RS256" || whole["name"] != "mine" || whole["pem"] != nil || len(later) != 1 || later["id"] != whole["id"] {
+		t.Errorf("the create showed the credential %v, a read %v", whole, later)
+	}
+	slot["grants"] = []any{obj{"connection": "a", "scopes": strings2any(strings.Fields(strings.Repeat("s ", 11))...)}, obj{"connection": "b", "scopes": strings2any(strings.Fields(strings.Repeat("s ", 10))...)}}
+	s.refused("POST", "/clients", body, 400, "invalid_body", "A client can have a maximum of 20 scopes in token_vault_privileged_access.grants.")
+}
+
+// TestCredentialsAreListedByKey: not by age, nor by id.
+func TestCredentialsAreListedByKey(t *testing.T) {
+	s := newTenant(t, auth0sim.Options{})
+	at := "/clients/" + s.post("/clients", obj{"name": "c"})["client_id"].(string) + "/credentials"
+	for _, kid := range []string{"bbbbbbbbbb", "cccccccccc", "aaaaaaaaaa"} {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.post(at, obj{"credential_type": "public_key", "kid": kid, "pem": publicPEM(key)})
+	}
+	var kids []any
+	for _, x := range s.send("GET", at+"?include_totals=true", nil, 200).([]any) {
+		kids = append(kids, x.(obj)["kid"])
+	}
+	if want := strings2any("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"); !slices.Equal(kids, want) {
+		t.Errorf("listed: %v", kids)
 	}
 }
 

@@ -200,7 +200,7 @@ func (l *loader) clients() error {
 			delete(cr.o, "id")
 			cl.credentials = append(cl.credentials, cr)
 		}
-		if _, fail := l.takeInlineCredentials(cl, o); fail != nil {
+		if _, fail := l.takeInlineCredentials(cl); fail != nil {
 			return problem(fail)
 		}
 		if !l.whole {
