@@ -50,12 +50,8 @@ func (c *call) checkClient(cl *client) *answer {
 	if fail := c.checkAttached(cl); fail != nil {
 		return fail
 	}
-	scopes := 0
-	for _, g := range list(object(o[vaultPrivileged])["grants"]) {
-		scopes += len(list(object(g)["scopes"]))
-	}
-	if scopes > maxVaultScopes {
-		return c.invalidBody("A client can have a maximum of " + plain(float64(maxVaultScopes)) + " scopes in " + vaultPrivileged + ".grants.") // go-auth0's test of it; wording UNCONFIRMED
+	if fail := c.checkVaultGrants(list(object(o[vaultPrivileged])["grants"])); fail != nil {
+		return fail
 	}
 	if property := notStrict(cl); strictThirdParty(o) && property != "" {
 		return c.invalidBody(property + " cannot have this value with third_party_security_mode strict.") // wording UNCONFIRMED
@@ -93,6 +89,24 @@ func (c *call) checkClient(cl *client) *answer {
 	if o["is_first_party"] == false && (o["organization_usage"] != nil || o["organization_require_behavior"] != nil) {
 		a := failure(http.StatusForbidden, "operation_not_supported", "Organizations are only available to first party clients on user-based flows. Properties organization_usage and organization_require_behavior must be unset for third party clients.") // OAS
 		return &a
+	}
+	return nil
+}
+
+// checkVaultGrants: each connection once, and not too many scopes over all (go-auth0's test
+// of them; the wording is UNCONFIRMED).
+func (c *call) checkVaultGrants(grants []any) *answer {
+	scopes, connections := 0, map[string]bool{}
+	for _, g := range grants {
+		name := str(object(g)["connection"])
+		if connections[name] {
+			return c.invalidBody("The connection " + name + " is twice in " + vaultPrivileged + ".grants.")
+		}
+		connections[name] = true
+		scopes += len(list(object(g)["scopes"]))
+	}
+	if scopes > maxVaultScopes {
+		return c.invalidBody("A client can have a maximum of " + plain(float64(maxVaultScopes)) + " scopes in " + vaultPrivileged + ".grants.")
 	}
 	return nil
 }

@@ -218,8 +218,7 @@ func (c *call) createClient() answer {
 	}
 	c.who = &bearer{all: true} // the answer to a create shows everything
 	out := clone(c.showClient(cl))
-	// facts §3.3: the whole credentials once; later reads have their ids alone. So do the
-	// other slots (go-auth0's test of Token Vault).
+	// facts §3.3, go-auth0's test of Token Vault: whole once; later reads have ids alone.
 	for at, whole := range inline {
 		slot := out
 		for _, name := range strings.Split(at, ".") {

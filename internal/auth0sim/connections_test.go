@@ -66,13 +66,6 @@ func TestConnectionFields(t *testing.T) {
 	}
 }
 
-func object(o obj) obj {
-	if o == nil {
-		return obj{}
-	}
-	return o
-}
-
 // TestSAMLMetadata: metadataXml is read and not kept, a certificate may be in Base64 (OAS
 // ConnectionOptionsSAML).
 func TestSAMLMetadata(t *testing.T) {

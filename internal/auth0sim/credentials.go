@@ -148,7 +148,9 @@ func (c *call) takeInlineCredentials(cl *client) (map[string][]any, *answer) {
 			cl.add(c, cr)
 			ids, whole = append(ids, obj{"id": cr.id}), append(whole, showCredential(cr))
 		}
-		slots[at]["credentials"], inline[at] = ids, whole
+		if slots[at]["credentials"] = ids; at != "signed_request_object" { // ids alone (OAS Client)
+			inline[at] = whole
+		}
 	}
 	return inline, nil
 }

@@ -221,6 +221,8 @@ func TestTokenVault(t *testing.T) {
 	}
 	slot["grants"] = []any{obj{"connection": "a", "scopes": strings2any(strings.Fields(strings.Repeat("s ", 11))...)}, obj{"connection": "b", "scopes": strings2any(strings.Fields(strings.Repeat("s ", 10))...)}}
 	s.refused("POST", "/clients", body, 400, "invalid_body", "A client can have a maximum of 20 scopes in token_vault_privileged_access.grants.")
+	slot["grants"].([]any)[1].(obj)["connection"] = "a"
+	s.refused("POST", "/clients", body, 400, "invalid_body", "The connection a is twice in token_vault_privileged_access.grants.")
 }
 
 // TestCredentialsAreListedByKey: not by age, nor by id.
