@@ -133,7 +133,7 @@ func (c *call) updateBindings() answer {
 			return badRequest("", "action %s does not support the trigger %s", a.id, trigger) // wording UNCONFIRMED
 		}
 		v, found := a.version(a.deployed)
-		if !found || c.versionStatus(v) != "built" {
+		if !found || c.now.Before(v.live) || c.versionStatus(v) != "built" {
 			return badRequest("", "Trying to create a binding for an action that has not been deployed yet") // deploy-cli #385
 		}
 		name := str(x["display_name"])

@@ -57,13 +57,19 @@ func (c *call) buildStatus(elapsed time.Duration, fails bool) string {
 // versionStatus is "built" but for a version that was made by a create with
 // deploy:true and is still building, or can't be.
 func (c *call) versionStatus(v *version) string {
-	if c.now.Before(v.live) {
+	if v.unbuilt && c.now.Before(v.live) {
 		return c.buildStatus(c.s.o.BuildTime-v.live.Sub(c.now), v.broken)
 	}
 	if v.broken {
 		return "failed"
 	}
 	return "built"
+}
+
+// isDeployed says whether a version that a deploy named shows as deployed: soon after, but
+// at once where a create has deployed it (REC-go TestActionManager_CreateWithDeploy).
+func (c *call) isDeployed(v *version, status string) bool {
+	return status != "failed" && (v.unbuilt || !c.now.Before(v.live))
 }
 
 func (c *call) buildEnd(a *action) time.Time { return a.building.Add(c.s.o.BuildTime) }
@@ -102,9 +108,9 @@ func (c *call) deployAction() answer {
 	return c.deployed(a, v)
 }
 
-// deployed makes v the one that runs. For a moment (a tenth of the build time)
-// bindings are still refused (facts §3.6). The answer says deployed:false, the next
-// read true (REC-tf Action #11, #12).
+// deployed makes v the one that runs. For a moment (a tenth of the build time) bindings
+// are still refused; who waits for deployed_version.deployed waits for its end (facts
+// §3.6). The answer says deployed:false, the next read true (REC-tf Action #11, #12).
 func (c *call) deployed(a *action, v *version) answer {
 	v.live = c.now.Add(c.s.o.BuildTime / 10)
 	a.deployed = v.id
@@ -173,7 +179,7 @@ func (c *call) getVersion() answer {
 
 func (c *call) fullVersion(a *action, v *version) obj {
 	status := c.versionStatus(v)
-	o := showVersion(v, status, v.id == a.deployed && status != "failed")
+	o := showVersion(v, status, v.id == a.deployed && c.isDeployed(v, status))
 	o["action"] = a.brief()
 	if status == "built" {
 		o["built_at"] = v.o["updated_at"]

@@ -1,6 +1,7 @@
 package auth0sim_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -118,7 +119,19 @@ func TestActionStates(t *testing.T) {
 		t.Fatalf("deploy answered %v", first)
 	}
 	s.refused("PATCH", "/actions/triggers/post-login/bindings", bind, 400, "", "Trying to create a binding for an action that has not been deployed yet")
+	deployed := func() (out []any) {
+		for _, o := range []obj{s.get(at)["deployed_version"].(obj), s.get(at + "/versions/" + first["id"].(string))} {
+			out = append(out, o["deployed"], o["status"])
+		}
+		return out
+	}
+	if got, want := deployed(), []any{false, "built", false, "built"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("while it can't be bound, it is %v", got)
+	}
 	now = now.Add(2 * time.Second)
+	if got, want := deployed(), []any{true, "built", true, "built"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("when it can be bound, it is %v", got)
+	}
 	one := s.patch("/actions/triggers/post-login/bindings", bind)["bindings"].([]any)[0].(obj)["id"]
 	if two := s.patch("/actions/triggers/post-login/bindings", bind)["bindings"].([]any)[0].(obj)["id"]; one == two {
 		t.Error("a PATCH left the binding its id")

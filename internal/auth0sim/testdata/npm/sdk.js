@@ -53,7 +53,7 @@ async function write(m, domain, { api, role, permissions, client, grants, action
   });
   while ((await m.actions.get(made)).status !== 'built') await new Promise((done) => setTimeout(done, 50));
   await m.actions.deploy(made);
-  while ((await m.actions.get(made)).deployed_version?.status !== 'built') await new Promise((done) => setTimeout(done, 50));
+  while (!(await m.actions.get(made)).deployed_version?.deployed) await new Promise((done) => setTimeout(done, 50));
   await m.actions.triggers.bindings.updateMany('post-login', { bindings: flow.map((name) => ({ ref: { type: 'action_name', value: name }, display_name: name })) });
   await m.tenants.settings.update({ flags: pick(flags, 'use_scope_descriptions_for_consent') });
 }
