@@ -139,7 +139,8 @@ func (s *Server) Listen(addr string) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	if ip := net.ParseIP(hostOf(l.Addr().String())); ip == nil || !ip.IsLoopback() {
+	ip := net.ParseIP(hostOf(l.Addr().String()))
+	if ip == nil || !ip.IsLoopback() {
 		return errors.Join(fmt.Errorf("listen address %q: it is not loopback", addr), l.Close())
 	}
 	s.addr = l.Addr()
@@ -150,7 +151,7 @@ func (s *Server) Listen(addr string) error {
 	}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: quiet}
 	if s.o.TLS {
-		config, ca, err := newTLS()
+		config, ca, err := newTLS(ip)
 		if err != nil {
 			return errors.Join(err, l.Close())
 		}

@@ -14,25 +14,26 @@ import (
 	"time"
 )
 
-// newTLS makes a certificate authority and a certificate of it for loopback; ca is
-// the authority in PEM.
-func newTLS() (config *tls.Config, ca []byte, err error) {
+// newTLS makes a certificate authority and a certificate of it for loopback and the
+// address that is listened on; ca is the authority in PEM.
+//
+// The authority has a name and key identifier of its own, which the certificate refers
+// to: OpenSSL takes an authority by both, so that one file may hold those of many
+// tenants, and Python since 3.13 insists on the identifier.
+func newTLS(at net.IP) (config *tls.Config, ca []byte, err error) {
 	from, to := time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0)
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the simulator's CA: %w", err)
 	}
+	name := make([]byte, 8)
+	rand.Read(name) //nolint:errcheck // it never fails
 	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ecplan simulator CA"}, NotBefore: from, NotAfter: to,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: fmt.Sprintf("ecplan simulator CA %x", name)}, NotBefore: from, NotAfter: to,
+		SubjectKeyId: name, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
 	caDER, err := x509.CreateCertificate(rand.Reader, authority, authority, &caKey.PublicKey, caKey)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make the simulator's CA: %w", err)
-	}
-	// As made, it has a key id, which its certificate then names: clients on OpenSSL tell
-	// the authorities of several tenants in one file apart by it.
-	if authority, err = x509.ParseCertificate(caDER); err != nil {
 		return nil, nil, fmt.Errorf("make the simulator's CA: %w", err)
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -41,7 +42,7 @@ func newTLS() (config *tls.Config, ca []byte, err error) {
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"}, NotBefore: from, NotAfter: to,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback, at},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, authority, &key.PublicKey, caKey)
