@@ -17,7 +17,7 @@ type limiter struct {
 	mu        sync.Mutex
 	global    *bucket            // nil: rest is for what has no bucket of its own
 	rest      *bucket            // of "All other endpoints combined"
-	token     *bucket            // of the token endpoint: the Authentication API's limit
+	tokens    []*bucket          // of the token endpoint: the Authentication API's limits
 	endpoints map[string]*bucket // by what endpoint says
 }
 
@@ -39,7 +39,42 @@ func perMinute(burst, rate float64) *bucket {
 }
 
 // Plans are what Options.RateLimit may be.
-const Plans = "off, free, essentials, professional, enterprise-nonprod, enterprise, private-cloud-dev, private-cloud or BURST,PER_SECOND"
+const Plans = "off, free, essentials, professional, enterprise-nonprod, enterprise, private-cloud-dev, private-cloud[-5x|-15x|-30x|-60x|-100x] or BURST,PER_SECOND"
+
+// privateClouds are the tiers of facts §4, by how many times the basic one they are.
+var privateClouds = map[string]float64{
+	"private-cloud": 1, "private-cloud-5x": 5, "private-cloud-15x": 15, "private-cloud-30x": 30, "private-cloud-60x": 60, "private-cloud-100x": 100,
+}
+
+// rates are burst and requests a minute, by what endpoint says: facts §4, and where they
+// are silent the page of the plan below A0-RL, rate-limit-configurations.
+type rates map[string][2]float64
+
+var (
+	selfServiceRates = rates{
+		"read clients": {5, 100}, "read connections": {5, 50}, "read users": {40, 500}, "write users": {20, 200}, "delete users": {20, 200}, "read logs": {10, 100},
+		"read organizations": {5, 50}, "read one organization": {20, 200}, "read organization by name": {10, 100}, "write organizations": {5, 25},
+		"read organization connections": {5, 50}, "write organization connections": {5, 25},
+		"read organization members": {40, 500}, "write organization members": {20, 200}, "read member roles": {20, 200}, "write member roles": {20, 200},
+		"read organization client grants": {10, 100}, "create organization client grants": {5, 150}, "read clients with q": {5, 150},
+	}
+	enterpriseRates = rates{
+		"read organizations": {10, 100}, "read organization by name": {20, 200}, "write organizations": {5, 150},
+		"read organization connections": {10, 100}, "write organization connections": {5, 150},
+		"read organization members": {40, 500}, "write organization members": {20, 200}, "read member roles": {20, 200}, "write member roles": {20, 200},
+		"read organization client grants": {10, 100}, "create organization client grants": {5, 150}, "read clients with q": {5, 150},
+	}
+)
+
+// buckets makes those of a plan that has n times these rates. Every plan has the same for
+// the status of connections.
+func (r rates) buckets(n float64) map[string]*bucket {
+	out := map[string]*bucket{"read connection status": perSecond(100, 15)}
+	for name, rate := range r {
+		out[name] = perMinute(n*rate[0], n*rate[1])
+	}
+	return out
+}
 
 // newLimiter reads a plan's name or BURST,PER_SECOND; nil is no limit.
 func newLimiter(plan string) (*limiter, error) {
@@ -47,17 +82,18 @@ func newLimiter(plan string) (*limiter, error) {
 	case "", "off":
 		return nil, nil
 	case "free":
-		return &limiter{global: perSecond(2, 2), token: perSecond(30, 30)}, nil
-	case "essentials", "professional":
-		return selfService(), nil
-	case "private-cloud-dev":
-		return &limiter{global: perSecond(20, 20), token: perSecond(100, 100)}, nil
-	case "private-cloud":
-		return &limiter{global: perSecond(50, 50), token: perSecond(100, 100)}, nil
+		return &limiter{global: perSecond(2, 2), tokens: []*bucket{perMinute(300, 300), perSecond(30, 30)}, endpoints: rates{}.buckets(1)}, nil
+	case "essentials", "professional": // no limit for all of the API, but one for each of some endpoints and one for the rest
+		return &limiter{rest: perMinute(10, 150), tokens: []*bucket{perSecond(25, 25)}, endpoints: selfServiceRates.buckets(1)}, nil
 	case "enterprise-nonprod":
-		return enterprise(10, 2), nil
+		return &limiter{global: perSecond(10, 2), tokens: []*bucket{perSecond(100, 100)}, endpoints: enterpriseRates.buckets(1)}, nil
 	case "enterprise":
-		return enterprise(50, 16), nil
+		return &limiter{global: perSecond(50, 16), tokens: []*bucket{perSecond(100, 100)}, endpoints: enterpriseRates.buckets(1)}, nil
+	case "private-cloud-dev":
+		return privateCloud(20, 20, 1), nil
+	}
+	if n := privateClouds[plan]; n > 0 {
+		return privateCloud(50*n, 100*n, n), nil
 	}
 	b, r, found := strings.Cut(plan, ",")
 	burst, errB := strconv.ParseFloat(strings.TrimSpace(b), 64)
@@ -65,33 +101,18 @@ func newLimiter(plan string) (*limiter, error) {
 	if !found || errB != nil || errR != nil || burst < 1 || rate <= 0 || math.IsNaN(burst+rate) || math.IsInf(burst+rate, 0) {
 		return nil, fmt.Errorf("rate limit %q: it is %s", plan, Plans)
 	}
-	return &limiter{global: perSecond(burst, rate), token: perSecond(100, 100)}, nil
+	return &limiter{global: perSecond(burst, rate), tokens: []*bucket{perSecond(100, 100)}}, nil
 }
 
-// selfService is Essentials and Professional: no limit for all of the API, but one for
-// each of some endpoints and one for the rest (facts §4).
-func selfService() *limiter {
-	return &limiter{token: perSecond(25, 25), rest: perMinute(10, 150), endpoints: map[string]*bucket{
-		"read clients": perMinute(5, 100), "read connections": perMinute(5, 50),
-		"read organizations": perMinute(5, 50), "read one organization": perMinute(20, 200), "write organizations": perMinute(5, 25),
-		"read organization connections": perMinute(5, 50), "write organization connections": perMinute(5, 25),
-		"write organization members": perMinute(20, 200), "read users": perMinute(40, 500), "write users": perMinute(20, 200),
-	}}
-}
-
-// enterprise has buckets for some endpoints too (facts §4).
-func enterprise(burst, rate float64) *limiter {
-	return &limiter{global: perSecond(burst, rate), token: perSecond(100, 100), endpoints: map[string]*bucket{
-		"read organizations": perMinute(10, 100), "write organizations": perMinute(5, 150),
-		"read organization connections": perMinute(10, 100), "write organization connections": perMinute(5, 150),
-		"write organization members": perMinute(20, 200), "member roles": perMinute(20, 200),
-		"read clients with q": perMinute(5, 150),
-	}}
+// privateCloud has Enterprise's endpoint buckets n times, and one for single organizations.
+func privateCloud(management, authentication, n float64) *limiter {
+	l := &limiter{global: perSecond(management, management), tokens: []*bucket{perSecond(authentication, authentication)}, endpoints: enterpriseRates.buckets(n)}
+	l.endpoints["read one organization"] = perMinute(40*n, 500*n)
+	return l
 }
 
 // endpoint names the buckets that a route may have, the first that the plan knows being
-// its: pattern is "GET organizations/{id}". Whether reads and writes of member roles
-// share one is UNCONFIRMED; they do here.
+// its: pattern is "GET organizations/{id}".
 func endpoint(pattern string, query url.Values) []string {
 	method, path, _ := strings.Cut(pattern, " ")
 	kind := "write "
@@ -101,22 +122,34 @@ func endpoint(pattern string, query url.Values) []string {
 	switch {
 	case path == "organizations/{id}" && method == http.MethodGet:
 		return []string{"read one organization", "read organizations"}
-	case path == "organizations" || path == "organizations/{id}" || path == "organizations/name/{name}":
+	case path == "organizations/name/{name}":
+		return []string{"read organization by name"}
+	case path == "organizations" || path == "organizations/{id}":
 		return []string{kind + "organizations"}
 	case strings.HasPrefix(path, "organizations/{id}/connections") || strings.HasPrefix(path, "organizations/{id}/enabled_connections"):
 		return []string{kind + "organization connections"}
 	case path == "organizations/{id}/members":
 		return []string{kind + "organization members"}
 	case path == "organizations/{id}/members/{user_id}/roles":
-		return []string{"member roles"}
+		return []string{kind + "member roles"}
+	case pattern == "GET organizations/{id}/client-grants":
+		return []string{"read organization client grants"}
+	case pattern == "POST organizations/{id}/client-grants":
+		return []string{"create organization client grants"}
 	case path == "clients" && query.Has("q"):
 		return []string{kind + "clients with q", kind + "clients"}
 	case path == "clients" || path == "clients/{id}":
 		return []string{kind + "clients"}
 	case path == "connections" || path == "connections/{id}":
 		return []string{kind + "connections"}
+	case path == "connections/{id}/status":
+		return []string{"read connection status"}
+	case pattern == "DELETE users/{id}":
+		return []string{"delete users"}
 	case path == "users" || path == "users/{id}":
 		return []string{kind + "users"}
+	case path == "logs" || path == "logs/{id}":
+		return []string{"read logs"}
 	}
 	return nil
 }
@@ -144,7 +177,7 @@ func (b *bucket) take(now time.Time) (taken bool, left int, full time.Time) {
 // buckets are those that a request takes from, the global one first (facts §4).
 func (l *limiter) buckets(pattern string, query url.Values) []*bucket {
 	if pattern == "token" {
-		return []*bucket{l.token}
+		return l.tokens
 	}
 	var own *bucket
 	for _, name := range endpoint(pattern, query) {

@@ -152,10 +152,23 @@ func TestRateLimits(t *testing.T) {
 	}{
 		{"free", "/clients", 2},
 		{"private-cloud-dev", "/clients", 20},
+		{"private-cloud-dev", "/organizations", 10},
 		{"private-cloud", "/users", 50},
+		{"private-cloud", "/organizations/org_x", 40},
+		{"private-cloud-5x", "/users", 250},
+		{"private-cloud-15x", "/organizations/name/x", 300},
+		{"private-cloud-100x", "/organizations", 1000},
 		{"enterprise", "/clients", 50},
 		{"enterprise", "/clients?take=1&q=client_grant.allow_any_organization:true", 5},
 		{"enterprise", "/organizations/org_x", 10},
+		{"enterprise", "/organizations/name/x", 20},
+		{"enterprise", "/organizations/org_x/members", 40},
+		{"essentials", "/organizations/name/x", 10},
+		{"essentials", "/organizations/org_x/members", 40},
+		{"essentials", "/organizations/org_x/members/u/roles", 20},
+		{"essentials", "/organizations/org_x/client-grants", 10},
+		{"essentials", "/connections/con_x/status", 100},
+		{"essentials", "/logs", 10},
 		{"professional", "/clients", 5},
 		{"essentials", "/connections", 5},
 		{"essentials", "/organizations", 5},
@@ -180,7 +193,22 @@ func TestRateLimits(t *testing.T) {
 	}
 	self.send("GET", "/roles", nil, 429)
 	self.send("GET", "/clients", nil, 200)
-	for _, bad := range []string{"many", "0,1", "1,0", "NaN,1", "1,NaN", "Inf,1", "1,Inf"} {
+	// Reads and writes of member roles have a bucket each.
+	for range 20 {
+		self.send("GET", "/organizations/org_x/members/u/roles", nil, 404)
+	}
+	self.send("GET", "/organizations/org_x/members/u/roles", nil, 429)
+	self.send("POST", "/organizations/org_x/members/u/roles", obj{}, 400)
+	// The token endpoint has the Authentication API's limit and on the free plan its own.
+	for plan, burst := range map[string]int{"free": 30, "essentials": 25, "enterprise": 100, "private-cloud-dev": 20, "private-cloud-5x": 500} {
+		s := newTenant(t, auth0sim.Options{RateLimit: plan, Now: func() time.Time { return now }})
+		for i := range burst + 1 {
+			if status, body := s.oauth(nil); (status == 429) != (i == burst) {
+				t.Errorf("%s: token request %d of %d: %d %v", plan, i+1, burst, status, body)
+			}
+		}
+	}
+	for _, bad := range []string{"many", "private-cloud-2x", "0,1", "1,0", "NaN,1", "1,NaN", "Inf,1", "1,Inf"} {
 		if _, err := auth0sim.New(auth0sim.Options{RateLimit: bad}); err == nil {
 			t.Errorf("the rate limit %q was taken", bad)
 		}
