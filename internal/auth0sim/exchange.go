@@ -56,7 +56,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case f != nil && f.before():
 		req.Fault = f.action
-		a = f.early(path)
+		a = f.early(c)
 	case readErr != nil:
 		a = unreadable(readErr)
 	case before != nil && !before(req):
@@ -71,7 +71,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			f = &fault{action: "drop after"}
 		} else if f != nil {
 			req.Fault = f.action
-			a = f.late(a)
+			a = f.late(c, a)
 		}
 	} else if req.Fault == "hook before" {
 		f = &fault{action: "drop before"}
@@ -234,7 +234,7 @@ func jsonOrNil(b []byte) json.RawMessage {
 
 // send writes the answer, or what a fault makes of it.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, a answer, body []byte, f *fault) {
-	if f != nil && f.silent() {
+	if f != nil && (f.silent() || f.action == "truncate" && len(body) == 0) {
 		if f.hangs() {
 			select {
 			case <-r.Context().Done():

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ COUNT  #N  #N-M  #N-  the Nth, Nth to Mth, or from the Nth request that WHICH na
 WHAT   status N [before|after]    answer N; "after" has changed the state ("before" is the default)
        drop [before|after]        close the connection without an answer
        hang [before|after]        neither answer nor close until the client gives up
-       truncate                   half of the answer, then close; the state has changed
+       truncate                   half of the answer (nothing, if it has no body), then close; the state has changed
        slow DURATION              the body, piece by piece, over DURATION
        delay DURATION             the answer, so much later
        429 [retry-after SECONDS]  too many requests
@@ -46,6 +47,8 @@ type fault struct {
 	hasRetryAfter bool
 	seen          int
 }
+
+var faultMethods = []string{"ANY", "*", "READ", "WRITE", http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 
 // SetFaults replaces the fault rules; none takes them all away.
 func (s *Server) SetFaults(specs ...string) error {
@@ -73,6 +76,9 @@ func parseFault(spec string) (*fault, error) {
 		return wrong("it has no '='")
 	}
 	f := &fault{spec: spec, method: strings.ToUpper(words[0]), first: 1, last: int(^uint(0) >> 1), every: 1, share: 1}
+	if !slices.Contains(faultMethods, f.method) {
+		return wrong("%q is no method", words[0])
+	}
 	words = words[1:]
 	if len(words) > 0 && strings.HasPrefix(words[0], "/") {
 		f.path = glob(words[0])
@@ -129,13 +135,14 @@ func (f *fault) parseAction(words []string) error {
 	case (kind == "drop" || kind == "hang") && len(rest) == 0:
 	case kind == "truncate" && len(rest) == 0 && when == "":
 	case (kind == "slow" || kind == "delay") && len(rest) == 1 && when == "":
-		if f.duration, err = time.ParseDuration(rest[0]); err != nil {
+		if f.duration, err = time.ParseDuration(rest[0]); err != nil || f.duration < 0 {
 			return fmt.Errorf("%q is no duration", rest[0])
 		}
 	case kind == "429" && when == "" && len(rest) == 0:
+		f.status = http.StatusTooManyRequests
 	case kind == "429" && when == "" && len(rest) == 2 && rest[0] == "retry-after":
-		f.hasRetryAfter = true
-		if f.retryAfter, err = strconv.Atoi(rest[1]); err != nil {
+		f.status, f.hasRetryAfter = http.StatusTooManyRequests, true
+		if f.retryAfter, err = strconv.Atoi(rest[1]); err != nil || f.retryAfter < 0 {
 			return fmt.Errorf("%q is no number of seconds", rest[1])
 		}
 	default:
@@ -198,29 +205,39 @@ func (f *fault) before() bool {
 	return strings.HasSuffix(f.action, "before") || f.action == "429"
 }
 
-func (f *fault) early(path string) answer {
-	a := answer{}
-	switch {
-	case f.action == "429":
-		a = tooManyRequests(path == tokenPath)
-		if f.hasRetryAfter {
-			a.header = http.Header{"Retry-After": {strconv.Itoa(f.retryAfter)}}
-		}
-	case f.status != 0:
-		a = failure(f.status, "", "%s", faultText(f.status))
+// early is what comes in place of the handler's answer; a drop and a hang have none.
+func (f *fault) early(c *call) answer {
+	if f.status == 0 {
+		return answer{}
 	}
-	if a.body != nil {
-		a.encoded = encode(a.body)
+	return f.answer(c)
+}
+
+// late is what becomes of an answer after the state has changed.
+func (f *fault) late(c *call, a answer) answer {
+	if f.action == "status after" {
+		return f.answer(c)
 	}
 	return a
 }
 
-// late is what becomes of an answer after the state has changed.
-func (f *fault) late(a answer) answer {
-	if f.action == "status after" {
+// answer has the rule's status, and the headers and body that go with it.
+func (f *fault) answer(c *call) answer {
+	var a answer
+	switch f.status {
+	case http.StatusNoContent, http.StatusNotModified:
+		return answer{status: f.status}
+	case http.StatusTooManyRequests:
+		a = tooManyRequests(c.path == tokenPath)
+		a.header = http.Header{}
+		setLimit(a.header, idleLimit, 0, c.now.Add(time.Duration(max(1, f.retryAfter))*time.Second))
+		if f.hasRetryAfter {
+			a.header.Set("Retry-After", strconv.Itoa(f.retryAfter))
+		}
+	default:
 		a = failure(f.status, "", "%s", faultText(f.status))
-		a.encoded = encode(a.body)
 	}
+	a.encoded = encode(a.body)
 	return a
 }
 

@@ -196,16 +196,21 @@ func (l *limiter) buckets(pattern string, query url.Values) []*bucket {
 	return []*bucket{l.global, own}
 }
 
+// idleLimit is what a tenant without a limit shows (REC-rb: 50, of which 49 are left).
+const idleLimit = 50
+
+// setLimit sets the headers that every answer has (facts §3.0).
+func setLimit(h http.Header, limit, left int, reset time.Time) {
+	h["X-Ratelimit-Limit"] = []string{strconv.Itoa(limit)}
+	h["X-Ratelimit-Remaining"] = []string{strconv.Itoa(left)}
+	h["X-Ratelimit-Reset"] = []string{strconv.FormatInt(int64(math.Ceil(float64(reset.UnixMilli())/1000)), 10)}
+}
+
 // limit takes from the buckets that a request falls under, the global one first,
-// and fills in the headers that every answer has (facts §3.0).
+// and fills in the headers.
 func (s *Server) limit(c *call, req *Request, pattern string, h http.Header) *answer {
-	set := func(limit float64, left int, reset time.Time) {
-		h["X-Ratelimit-Limit"] = []string{strconv.Itoa(int(limit))}
-		h["X-Ratelimit-Remaining"] = []string{strconv.Itoa(left)}
-		h["X-Ratelimit-Reset"] = []string{strconv.FormatInt(int64(math.Ceil(float64(reset.UnixMilli())/1000)), 10)}
-	}
 	if s.limits == nil {
-		set(50, 49, c.now.Add(time.Second)) // REC-rb: what an idle tenant says
+		setLimit(h, idleLimit, idleLimit-1, c.now.Add(time.Second))
 		return nil
 	}
 	l := s.limits
@@ -213,7 +218,7 @@ func (s *Server) limit(c *call, req *Request, pattern string, h http.Header) *an
 	defer l.mu.Unlock()
 	for _, b := range l.buckets(pattern, c.query) {
 		taken, left, reset := b.take(c.now)
-		set(b.burst, left, reset)
+		setLimit(h, int(b.burst), left, reset)
 		if taken {
 			continue
 		}

@@ -58,6 +58,9 @@ func TestFaults(t *testing.T) {
 		{"POST /roles #2- = drop", 200, false, true},
 		{"POST /clients = drop", 200, false, true},
 		{"GET = drop", 200, false, true},
+		{"POST /roles = status 204", 204, false, false},
+		{"POST /roles = status 304 after", 304, false, true},
+		{"POST /roles = status 429", 429, false, false},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			s := auth0sim.Start(t, auth0sim.Options{Token: token, Faults: []string{c.fault}})
@@ -65,8 +68,14 @@ func TestFaults(t *testing.T) {
 			if status != c.status || (err != nil) != (c.status == 0 || c.torn) {
 				t.Fatalf("status %d, error %v", status, err)
 			}
-			if c.status == 429 && header.Get("Retry-After") != "7" {
+			if c.status == 429 && (header.Get("X-RateLimit-Remaining") != "0" || header.Get("X-RateLimit-Reset") == "") { // facts §3.0: every answer has them
+				t.Errorf("the headers of a 429 are %v", header)
+			}
+			if strings.Contains(c.fault, "retry-after") && header.Get("Retry-After") != "7" {
 				t.Errorf("Retry-After is %q", header.Get("Retry-After"))
+			}
+			if c.status == 204 && header.Get("Content-Type") != "" { // HTTP/2 has no such answer
+				t.Errorf("the headers of a 204 are %v", header)
 			}
 			if got := bytes.Contains(s.Snapshot(), []byte(`"name": "x"`)); got != c.there {
 				t.Errorf("the role exists: %v", got)
@@ -77,7 +86,11 @@ func TestFaults(t *testing.T) {
 	if status, body := s.oauth(nil); status != 429 || body["error"] != "too_many_requests" { // facts §3.11: not the API's envelope
 		t.Errorf("429 of the token endpoint: %d %v", status, body)
 	}
-	for _, bad := range []string{"", "POST", "POST /x = ", "= drop", "POST /x #0 = drop", "POST /x #3-2 = drop", "POST /x = status 99", "POST /x = explode", "POST /x every 0 = drop", "POST p2 = drop", "POST pNaN = drop"} {
+	cut := auth0sim.Start(t, auth0sim.Options{Token: token, Faults: []string{"DELETE /clients/* = truncate"}})
+	if status, _, _, err := call(t, cut, "DELETE", "/clients/x", ""); err == nil {
+		t.Errorf("an answer without a body that is cut: %d", status)
+	}
+	for _, bad := range []string{"", "FETCH /x = drop", "POST /x = delay -1s", "POST /x = 429 retry-after -1", "POST", "POST /x = ", "= drop", "POST /x #0 = drop", "POST /x #3-2 = drop", "POST /x = status 99", "POST /x = explode", "POST /x every 0 = drop", "POST p2 = drop", "POST pNaN = drop"} {
 		if _, err := auth0sim.New(auth0sim.Options{Faults: []string{bad}}); err == nil || !strings.Contains(err.Error(), "WHICH") {
 			t.Errorf("fault %q: %v", bad, err)
 		}
