@@ -49,8 +49,8 @@ func (c *call) authenticateClient(form map[string]string) (*client, *answer) {
 		return cl, fail
 	}
 	id, secret := form["client_id"], form["client_secret"]
-	if raw, isBasic := strings.CutPrefix(c.header.Get("Authorization"), "Basic "); isBasic {
-		pair, err := base64.StdEncoding.DecodeString(raw)
+	if scheme, raw, _ := strings.Cut(c.header.Get("Authorization"), " "); strings.EqualFold(scheme, "basic") {
+		pair, err := base64.StdEncoding.DecodeString(strings.TrimSpace(raw))
 		if err != nil {
 			return nil, wrongSecret()
 		}

@@ -42,28 +42,32 @@ func (v *verified) forget() {
 	v.set = nil
 }
 
+// unauthorized is what boom.unauthorized makes: the message is in a header too, and in
+// attributes, which the recorded bodies have (facts §3.0).
 func unauthorized(message string) *answer {
 	a := failure(http.StatusUnauthorized, "", "%s", message)
 	a.body.(obj)["attributes"] = obj{"error": message}
+	a.header = http.Header{"Www-Authenticate": {`Bearer error="` + message + `"`}}
 	return &a
 }
 
-// authenticate reads the Authorization header.
+// authenticate reads the Authorization header as hapi-auth-jwt does (facts §3.0).
 func (c *call) authenticate() (*bearer, *answer) {
 	h := c.header.Get("Authorization")
-	if h == "" {
-		a := failure(http.StatusUnauthorized, "", "Missing authentication") // REC-rb
-		return nil, &a
-	}
-	scheme, token, two := strings.Cut(h, " ")
-	if fixed := c.s.o.Token; fixed != "" && strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare([]byte(token), []byte(fixed)) == 1 {
+	parts := strings.Fields(h)
+	isBearer := len(parts) > 1 && strings.EqualFold(parts[0], "bearer")
+	switch fixed := c.s.o.Token; {
+	case isBearer && fixed != "" && subtle.ConstantTimeCompare([]byte(strings.TrimSpace(h[len("bearer"):])), []byte(fixed)) == 1:
 		return c.s.fixed, nil
-	}
-	// hapi-auth-jwt refuses what does not look like a JWT with a 400 (facts §3.0).
-	if !two || !strings.EqualFold(scheme, "bearer") || strings.Count(token, ".") != 2 {
+	case h == "" || len(parts) == 2 && !isBearer: // another scheme is none
+		a := failure(http.StatusUnauthorized, "", "Missing authentication") // REC-rb
+		a.header = http.Header{"Www-Authenticate": {"Bearer"}}
+		return nil, &a
+	case len(parts) != 2 || strings.Count(parts[1], ".") != 2:
 		a := badRequest("Bearer", "Bad HTTP authentication header format")
 		return nil, &a
 	}
+	token := parts[1]
 	cl, err := c.verify(token)
 	if err != nil {
 		return nil, unauthorized(invalidToken)

@@ -61,6 +61,22 @@ func TestClientCredentials(t *testing.T) {
 	s.refused("GET", "/tenants/settings", nil, 400, "Bearer", "Bad HTTP authentication header format")
 	s.bearer = ""
 	s.refused("GET", "/tenants/settings", nil, 401, "", "Missing authentication")
+	for header, want := range map[string]struct {
+		status    int
+		challenge string
+	}{
+		"":                      {401, "Bearer"},
+		"Basic bWdtdDpzM2NyZXQ": {401, "Bearer"},
+		"Bearer":                {400, ""},
+		"Bearer a b":            {400, ""},
+		"Bearer a.b.c":          {401, `Bearer error="Invalid signature received for JSON Web Token validation"`},
+		"bearer   " + token:     {200, ""},
+	} {
+		w := s.raw("GET", "/tenants/settings", "", "", "Authorization", header)
+		if w.Code != want.status || w.Header().Get("WWW-Authenticate") != want.challenge {
+			t.Errorf("Authorization: %s: %d, %q", header, w.Code, w.Header().Get("WWW-Authenticate"))
+		}
+	}
 
 	for _, c := range []struct {
 		key, value  string
@@ -84,8 +100,10 @@ func TestClientCredentials(t *testing.T) {
 	// Basic works too, and so does the http form of the audience.
 	form.Del("client_secret")
 	form.Set("audience", "http://tenant.example/api/v2/")
-	if status, body := s.oauth(form, "Authorization", "Basic bWdtdDpzM2NyZXQ="); status != 200 {
-		t.Errorf("basic: %d %v", status, body)
+	for _, scheme := range []string{"Basic", "basic"} {
+		if status, body := s.oauth(form, "Authorization", scheme+" bWdtdDpzM2NyZXQ="); status != 200 {
+			t.Errorf("%s: %d %v", scheme, status, body)
+		}
 	}
 }
 
