@@ -1,6 +1,7 @@
 package auth0sim
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -21,12 +22,16 @@ const (
 	invalidToken = "Invalid signature received for JSON Web Token validation"
 )
 
-// claims are those of an access token (facts §3.11).
+// claims are those of an access token (facts §3.11); one of the RFC 9068 profile has
+// client_id and jti, and neither azp nor gty (docs-v2 access-token-profiles.mdx).
 type claims struct {
 	jwt.Claims
-	Azp   string `json:"azp"`
-	Scope string `json:"scope,omitempty"`
-	Gty   string `json:"gty"`
+	Azp      string `json:"azp,omitempty"`
+	ClientID string `json:"client_id,omitempty"`
+	Scope    string `json:"scope,omitempty"`
+	Gty      string `json:"gty,omitempty"`
+	OrgID    string `json:"org_id,omitempty"`
+	OrgName  string `json:"org_name,omitempty"`
 }
 
 // verified remembers tokens whose signature was checked; their times and audience
@@ -81,7 +86,7 @@ func (c *call) authenticate() (*bearer, *answer) {
 	if !slices.Contains(cl.Audience, c.t.managementAPI()) {
 		return nil, unauthorized("Bad audience: " + strings.Join(cl.Audience, ",")) // node-auth0 #787; how several are joined is UNCONFIRMED
 	}
-	b := &bearer{scopes: map[string]bool{}, scope: cl.Scope, clientID: cl.Azp}
+	b := &bearer{scopes: map[string]bool{}, scope: cl.Scope, clientID: cmp.Or(cl.Azp, cl.ClientID)}
 	for _, s := range strings.Fields(cl.Scope) {
 		b.scopes[s] = true
 	}
@@ -151,12 +156,16 @@ func (c *call) token(contentType string) answer {
 	if !found {
 		return oauthError(http.StatusForbidden, "access_denied", "Service not enabled within domain: "+audience) // facts §3.11
 	}
-	g, found := c.t.grants.find(func(g *grant) bool {
-		return g.field("client_id") == cl.id && g.field("audience") == audience && subjectType(g) == "client"
-	})
-	if !found {
+	g, found := c.t.grantFor(cl, audience)
+	// No application gets a token where the policy is deny_all, "regardless of any other
+	// settings or grants" (docs-v2 api-access-policies-for-applications.mdx); its text is UNCONFIRMED.
+	if !found || object(object(rs.o["subject_type_authorization"])["client"])["policy"] == "deny_all" {
 		return oauthError(http.StatusForbidden, "access_denied",
 			`Client "`+cl.id+`" is not authorized to access resource server "`+audience+`". You need to create a "client-grant" associated to this API.`) // facts §3.11, 2026
+	}
+	org, why := c.tokenOrganization(cl, g)
+	if why != "" {
+		return oauthError(http.StatusForbidden, "access_denied", why) // UNCONFIRMED
 	}
 	scopes := strs(g.o["scope"])
 	if truth(g.o["allow_all_scopes"]) {
@@ -172,21 +181,85 @@ func (c *call) token(contentType string) answer {
 		}
 		scopes = asked
 	}
-	return c.issue(cl, audience, strings.Join(scopes, " "), time.Duration(num(rs.o["token_lifetime"]))*time.Second)
+	return c.issue(cl, rs, org, strings.Join(scopes, " "))
 }
 
-func (c *call) issue(cl *client, audience, scope string, lifetime time.Duration) answer {
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: c.t.key(), KeyID: thumbprint(&c.t.key().PublicKey)}},
-		(&jose.SignerOptions{}).WithType("JWT"))
+// grantFor is a client's grant for an API: its own, or for a third party's the one that
+// all of those have (OAS CreateClientGrantRequestContent.default_for).
+func (t *tenant) grantFor(cl *client, audience string) (*grant, bool) {
+	find := func(field, value string) (*grant, bool) {
+		return t.grants.find(func(g *grant) bool {
+			return g.field(field) == value && g.field("audience") == audience && subjectType(g) == "client"
+		})
+	}
+	g, found := find("client_id", cl.id)
+	if !found && cl.o["is_first_party"] == false {
+		g, found = find("default_for", "third_party_clients")
+	}
+	return g, found
+}
+
+// tokenOrganization is the organization that a token is asked for, nil if none, or why it
+// can't be (docs-v2 configure-your-application-for-m2m-access.mdx).
+func (c *call) tokenOrganization(cl *client, g *grant) (org *organization, why string) {
+	asked, usage := c.form["organization"], g.field("organization_usage")
+	if byDefault := object(cl.o["default_organization"]); asked == "" && usage == "require" && slices.Contains(strs(byDefault["flows"]), "client_credentials") {
+		asked = str(byDefault["organization_id"])
+	}
+	switch {
+	case asked == "" && usage == "require":
+		return nil, "An organization is required"
+	case asked == "":
+		return nil, ""
+	case usage != "require" && usage != "allow": // deny is the default
+		return nil, "The client grant does not allow an organization"
+	}
+	org, found := c.t.organizations.find(func(o *organization) bool {
+		return o.id == asked || c.t.namesOrganizations() && o.field("name") == asked
+	})
+	switch {
+	case !found:
+		return nil, "Invalid organization: " + asked
+	case !truth(g.o["allow_any_organization"]) && !slices.Contains(org.grants, g.id):
+		return nil, "The client is not authorized to access the organization " + asked
+	}
+	return org, ""
+}
+
+// namesOrganizations says whether tokens and their requests have names of organizations
+// (docs-v2 use-org-name-authentication-api.mdx).
+func (t *tenant) namesOrganizations() bool {
+	return truth(t.settings["allow_organization_name_in_authentication_api"])
+}
+
+// issue signs an access token as the API wants it: by its algorithm and token profile.
+func (c *call) issue(cl *client, rs *resourceServer, org *organization, scope string) answer {
+	lifetime := time.Duration(num(rs.o["token_lifetime"])) * time.Second
+	content, kind := claims{
+		Claims: jwt.Claims{
+			Issuer: c.t.issuer(), Subject: cl.id + "@clients", Audience: jwt.Audience{rs.field("identifier")},
+			IssuedAt: jwt.NewNumericDate(c.now), Expiry: jwt.NewNumericDate(c.now.Add(lifetime)),
+		},
+		Azp: cl.id, Scope: scope, Gty: "client-credentials",
+	}, "JWT"
+	if strings.HasPrefix(rs.field("token_dialect"), "rfc9068_profile") {
+		content.Azp, content.Gty, content.ClientID, content.ID, kind = "", "", cl.id, c.t.draw.short(22), "at+jwt"
+	}
+	if org != nil {
+		content.OrgID = org.id
+		if c.t.namesOrganizations() {
+			content.OrgName = org.field("name")
+		}
+	}
+	key := jose.SigningKey{Algorithm: jose.SignatureAlgorithm(cmp.Or(rs.field("signing_alg"), "RS256")), Key: jose.JSONWebKey{Key: c.t.key(), KeyID: thumbprint(&c.t.key().PublicKey)}}
+	if key.Algorithm == jose.HS256 {
+		secret := []byte(rs.field("signing_secret")) // 16 bytes or more (OAS); HMAC fills up with zeros, so that the signer's 32 change nothing
+		key.Key = append(secret, make([]byte, max(0, 32-len(secret)))...)
+	}
+	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType(jose.ContentType(kind)))
 	var token string
 	if err == nil {
-		token, err = jwt.Signed(signer).Claims(claims{
-			Claims: jwt.Claims{
-				Issuer: c.t.issuer(), Subject: cl.id + "@clients", Audience: jwt.Audience{audience},
-				IssuedAt: jwt.NewNumericDate(c.now), Expiry: jwt.NewNumericDate(c.now.Add(lifetime)),
-			},
-			Azp: cl.id, Scope: scope, Gty: "client-credentials",
-		}).Serialize()
+		token, err = jwt.Signed(signer).Claims(content).Serialize()
 	}
 	if err != nil {
 		return oauthError(http.StatusInternalServerError, "server_error", err.Error())
