@@ -171,6 +171,7 @@ func (s *Server) run(c *call, req *Request, contentType string) answer {
 // route finds what answers a path; nil is an unknown one.
 func (s *Server) route(c *call, req *Request, contentType string) (func() answer, string) {
 	below, isAPI := strings.CutPrefix(c.path, "/api/v2/")
+	reads := req.Method == http.MethodGet || req.Method == http.MethodHead
 	switch {
 	case isAPI:
 		r, params := find(req.Method, below)
@@ -186,9 +187,9 @@ func (s *Server) route(c *call, req *Request, contentType string) (func() answer
 		}, r.method + " " + strings.Join(r.segments, "/")
 	case c.path == tokenPath && req.Method == http.MethodPost:
 		return func() answer { return c.token(contentType) }, "token"
-	case c.path == "/.well-known/jwks.json" && req.Method == http.MethodGet:
+	case c.path == "/.well-known/jwks.json" && reads:
 		return c.keys, ""
-	case c.path == "/.well-known/openid-configuration" && req.Method == http.MethodGet:
+	case c.path == "/.well-known/openid-configuration" && reads:
 		return c.discovery, ""
 	}
 	return nil, ""

@@ -6,10 +6,14 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"math/big"
 	"sync"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -30,6 +34,22 @@ func (t *tenant) key() *rsa.PrivateKey {
 		return newSigningKey()
 	}
 	return t.signingKey
+}
+
+// keyCertificate is the certificate of the tenant's key: the same for the same key and
+// domain.
+func (t *tenant) keyCertificate() (*x509.Certificate, error) {
+	key := t.key()
+	from := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	own := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: t.domain}, NotBefore: from, NotAfter: from.AddDate(20, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, SignatureAlgorithm: x509.SHA256WithRSA, // whose signatures don't vary
+	}
+	der, err := x509.CreateCertificate(rand.Reader, own, own, &key.PublicKey, key)
+	if err != nil {
+		return nil, fmt.Errorf("certify the signing key: %w", err)
+	}
+	return x509.ParseCertificate(der)
 }
 
 // signingCertificate is what clients show as signing_keys. It is for show: a real

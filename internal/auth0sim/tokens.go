@@ -2,8 +2,10 @@ package auth0sim
 
 import (
 	"cmp"
+	"crypto/sha1" //nolint:gosec // for x5t
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -303,9 +305,18 @@ func readForm(contentType string, raw []byte) (map[string]string, error) {
 	return form, nil
 }
 
-// keys is GET /.well-known/jwks.json.
+// keys is GET /.well-known/jwks.json, with the properties of docs-v2
+// json-web-key-set-properties.mdx. Whether it has alg is a setting (OAS TenantSettingsFlags).
 func (c *call) keys() answer {
-	key := jose.JSONWebKey{Key: &c.t.key().PublicKey, KeyID: thumbprint(&c.t.key().PublicKey), Algorithm: "RS256", Use: "sig"}
+	cert, err := c.t.keyCertificate()
+	if err != nil {
+		return failure(http.StatusInternalServerError, "", "%v", err)
+	}
+	sum := sha1.Sum(cert.Raw) //nolint:gosec // what x5t is
+	key := jose.JSONWebKey{Key: &c.t.key().PublicKey, KeyID: thumbprint(&c.t.key().PublicKey), Use: "sig", Certificates: []*x509.Certificate{cert}, CertificateThumbprintSHA1: sum[:]}
+	if !truth(object(c.t.settings["flags"])["remove_alg_from_jwks"]) {
+		key.Algorithm = "RS256"
+	}
 	return ok(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}})
 }
 
@@ -313,7 +324,7 @@ func (c *call) keys() answer {
 // tenant is served; the issuer is its identifier.
 func (c *call) discovery() answer {
 	at := c.s.base() + "/"
-	return ok(obj{
+	body := obj{
 		"issuer": c.t.issuer(), "authorization_endpoint": at + "authorize", "token_endpoint": at + "oauth/token",
 		"userinfo_endpoint": at + "userinfo", "jwks_uri": at + ".well-known/jwks.json", "device_authorization_endpoint": at + "oauth/device/code",
 		"registration_endpoint": at + "oidc/register", "revocation_endpoint": at + "oauth/revoke", "mfa_challenge_endpoint": at + "mfa/challenge",
@@ -326,5 +337,9 @@ func (c *call) discovery() answer {
 		"id_token_signing_alg_values_supported":            []string{"HS256", "RS256", "PS256"},
 		"claims_supported":                                 []string{"aud", "auth_time", "created_at", "email", "email_verified", "exp", "family_name", "given_name", "iat", "identities", "iss", "name", "nickname", "phone_number", "picture", "sub"},
 		"request_uri_parameter_supported":                  false, "request_parameter_supported": true,
-	})
+	}
+	if truth(object(c.t.settings["oidc_logout"])["rp_logout_end_session_endpoint_discovery"]) { // OAS TenantOIDCLogoutSettings
+		body["end_session_endpoint"] = at + "oidc/logout"
+	}
+	return ok(body)
 }
