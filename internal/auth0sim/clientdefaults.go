@@ -1,5 +1,7 @@
 package auth0sim
 
+import "strings"
+
 const (
 	expressAPI      = "urn:auth0:express-configure"
 	expressCallback = "https://system-admin.okta.com/admin/app/generic/oauth20redirect"
@@ -102,4 +104,21 @@ func fillClient(o obj) {
 	if o["initiate_login_uri"] == "" { // REC-tf ClientConfig: empty is not set
 		delete(o, "initiate_login_uri")
 	}
+}
+
+// fillExpressClient: a client of Express Configuration signs, with no key yet (REC-tf
+// ClientExpressApp).
+func fillExpressClient(cl *client) {
+	if cl.field("app_type") == "express_configuration" && len(cl.used) == 0 {
+		cl.used["private_key_jwt"] = obj{"credentials": []any{}}
+	}
+}
+
+// addSystemGrant adds the grant that Auth0 makes with such a client (REC-go
+// TestClientGrant_ExpressConfiguration).
+func (c *call) addSystemGrant(cl *client) {
+	c.t.grants.add(&grant{c.newRecord("cgr_"+c.t.draw.alnum(16), obj{
+		"client_id": cl.id, "audience": c.t.managementAPI(), "is_system": true, "subject_type": "client",
+		"scope": anys(strings.Fields(expressGrantScopes)),
+	})})
 }

@@ -203,18 +203,13 @@ func (c *call) createClient() answer {
 	}
 	dropNulls(o)
 	clientDefaults(o)
-	if str(o["app_type"]) == "express_configuration" && len(cl.used) == 0 {
-		cl.used["private_key_jwt"] = obj{"credentials": []any{}} // REC-tf ClientExpressApp
-	}
+	fillExpressClient(cl)
 	if fail := c.checkClient(cl); fail != nil {
 		return *fail
 	}
 	c.t.clients.add(cl)
 	if str(o["app_type"]) == "express_configuration" {
-		c.t.grants.add(&grant{c.newRecord("cgr_"+c.t.draw.alnum(16), obj{ // REC-go TestClientGrant_ExpressConfiguration
-			"client_id": id, "audience": c.t.managementAPI(), "is_system": true, "subject_type": "client",
-			"scope": anys(strings.Fields(expressGrantScopes)),
-		})})
+		c.addSystemGrant(cl)
 	}
 	c.who = &bearer{all: true} // the answer to a create shows everything
 	out := clone(c.showClient(cl))

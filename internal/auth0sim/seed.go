@@ -29,7 +29,6 @@ func (t *tenant) load(raw []byte, now time.Time) (err error) {
 			err = fmt.Errorf("it has not the shape of a state: %v", r)
 		}
 	}()
-	raw = []byte(strings.ReplaceAll(string(raw), "{{domain}}", t.domain))
 	var state obj
 	if err := json.Unmarshal(raw, &state); err != nil {
 		return err
@@ -205,6 +204,7 @@ func (l *loader) clients() error {
 		}
 		if !l.whole {
 			clientDefaults(o)
+			fillExpressClient(cl)
 		}
 		if truth(o["global"]) {
 			if had, found := l.t.clients.find(func(c *client) bool { return truth(c.o["global"]) }); found {
@@ -256,7 +256,7 @@ func namedAll[T interface{ rec() *record }](l *loader, c *collection[T], keys []
 }
 
 func (l *loader) grants() error {
-	return l.each("client_grants", func(o obj) error {
+	err := l.each("client_grants", func(o obj) error {
 		if key := str(o["client_id"]); key != "" && !l.whole {
 			id, err := named(&l.t.clients, key, "name", "client")
 			if err != nil {
@@ -274,20 +274,33 @@ func (l *loader) grants() error {
 		l.t.grants.add(&grant{record{id: id, o: o}})
 		return nil
 	})
+	for _, cl := range l.t.clients.all {
+		_, has := l.t.grants.find(func(g *grant) bool { return g.field("client_id") == cl.id })
+		if err == nil && !l.whole && !has && cl.field("app_type") == "express_configuration" {
+			l.addSystemGrant(cl)
+		}
+	}
+	return err
 }
 
 func (l *loader) profiles() error {
-	for name, c := range map[string]*collection[*profile]{"user_attribute_profiles": &l.t.attributes, "connection_profiles": &l.t.profiles} {
-		prefix := map[string]string{"user_attribute_profiles": "uap_", "connection_profiles": "cop_"}[name]
-		if err := l.each(name, func(o obj) error {
+	read := func(name, prefix string, into *collection[*profile], fill func(obj)) error {
+		return l.each(name, func(o obj) error {
+			if err := need(o, "name"); err != nil {
+				return err
+			}
 			id := take(o, "id", func() string { return prefix + l.t.draw.short(22) })
-			c.add(&profile{record{id: id, o: o}})
+			if !l.whole {
+				fill(o)
+			}
+			into.add(&profile{record{id: id, o: o}})
 			return nil
-		}); err != nil {
-			return err
-		}
+		})
 	}
-	return nil
+	if err := read("user_attribute_profiles", "uap_", &l.t.attributes, fillAttributeProfile); err != nil {
+		return err
+	}
+	return read("connection_profiles", "cop_", &l.t.profiles, fillConnectionProfile)
 }
 
 // roleUsers reads the users of roles, which stand with the roles.

@@ -133,6 +133,7 @@ func (l *loader) connections() error {
 		if !l.whole {
 			defaults(o, obj{"strategy": "auth0"})
 			l.t.fillConnection(o)
+			l.hideConfiguration(o)
 		}
 		if had, found := l.t.connections.find(func(x *connection) bool { return x.field("name") == str(o["name"]) }); found {
 			l.t.connections.remove(had.id)
@@ -151,9 +152,14 @@ func (l *loader) users() error {
 		}
 		u.roles = roles
 		u.password = take(o, "password", func() string { return "" })
+		in := take(o, "connection", func() string { return "Username-Password-Authentication" })
+		con, found := l.t.connections.find(func(x *connection) bool { return x.field("name") == in })
+		if !found && !l.whole {
+			return fmt.Errorf("there is no connection %q", in)
+		}
 		u.record = record{id: take(o, "user_id", func() string { return "auth0|" + l.t.draw.hex24() }), o: o}
 		if !l.whole {
-			l.fillUser(u, "Username-Password-Authentication", "auth0")
+			l.fillUser(u, in, con.field("strategy"))
 		}
 		l.t.users.add(u)
 		return nil
@@ -199,6 +205,7 @@ func (l *loader) organizations() error {
 		g.record = record{id: take(o, "id", func() string { return "org_" + l.t.draw.alnum(16) }), o: o}
 		if !l.whole {
 			defaults(o, organizationDefaults())
+			defaults(o, obj{"display_name": o["name"]})
 		}
 		l.t.organizations.add(g)
 		return nil

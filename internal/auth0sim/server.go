@@ -1,6 +1,7 @@
 package auth0sim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func New(o Options) (*Server, error) {
 // start makes the tenant that the options describe.
 func (s *Server) start(domain string) error {
 	t := newTenant(domain, s.o.Random)
-	seed := s.o.Seed
+	seed := bytes.ReplaceAll(s.o.Seed, []byte("{{domain}}"), []byte(domain)) // not in a state that was kept: it may say so itself
 	if s.o.StateFile != "" {
 		switch kept, err := os.ReadFile(s.o.StateFile); {
 		case err == nil:
