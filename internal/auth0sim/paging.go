@@ -98,9 +98,10 @@ func (c *call) links(page, perPage, total int) string {
 	return strings.Join(append(out, link("last", last)), ", ")
 }
 
-// checkpoint is the take/from paging: next is there only if more follows. It names
-// the last item's place, so that what is deleted or created meanwhile neither repeats
-// nor hides another.
+// checkpoint is the take/from paging: next is there only if more follows. It names the
+// last item by its id and, should that be gone by then, by its place, so that what is
+// deleted or created meanwhile neither repeats nor hides another. (A place in the order of
+// creation is another one after a restart.)
 func (c *call) checkpoint(s style, items []obj, place func(i int) string) answer {
 	take := c.intQuery("take", s.take)
 	if take == 0 {
@@ -115,30 +116,40 @@ func (c *call) checkpoint(s style, items []obj, place func(i int) string) answer
 		if err != nil || !utf8.Valid(raw) {
 			return badRequest("invalid_paging", "The 'from' parameter is invalid.") // wording UNCONFIRMED
 		}
-		known := false
-		if after, known = strings.CutPrefix(string(raw), "after:"); !known {
-			after = string(utf8.MaxRune) // a cursor to something that is not here: nothing follows it; UNCONFIRMED
+		after = string(utf8.MaxRune) // a cursor to something that is not here: nothing follows it; UNCONFIRMED
+		id := ""
+		text, known := strings.CutPrefix(string(raw), "after:")
+		if i := strings.LastIndexByte(text, ':'); known && i >= 0 {
+			after, id = text[:i], text[i+1:]
+		}
+		if i := slices.IndexFunc(items, func(o obj) bool { return id != "" && idOf(o) == id }); i >= 0 {
+			after = place(i)
 		}
 	}
-	cut, next := []obj{}, ""
+	cut, next := []obj{}, -1
 	for i, item := range items {
 		if place(i) <= after {
 			continue
 		}
 		if len(cut) == take {
-			next = place(i - 1)
+			next = i - 1
 			break
 		}
 		cut = append(cut, item)
 	}
 	body := obj{s.key: cut}
-	if next == "" && s.alwaysNext && len(cut) > 0 {
-		next = place(len(items) - 1)
+	if next < 0 && s.alwaysNext && len(cut) > 0 {
+		next = len(items) - 1
 	}
-	if next != "" {
-		body["next"] = base64.RawURLEncoding.EncodeToString([]byte("after:" + next))
+	if next >= 0 {
+		body["next"] = base64.RawURLEncoding.EncodeToString([]byte("after:" + place(next) + ":" + idOf(items[next])))
 	}
 	return ok(body)
+}
+
+// idOf is the id that a listed object shows, "" if it was not asked for.
+func idOf(o obj) string {
+	return cmp.Or(str(o["id"]), str(o["client_id"]), str(o["user_id"]))
 }
 
 // sparsePage is the paging of /actions: always an envelope, and a zero is left out

@@ -97,6 +97,17 @@ func TestStateFile(t *testing.T) {
 	if a != b {
 		t.Errorf("after a restart an id is drawn anew: %v, %v", a, b)
 	}
+	// A listing that was begun before the kill goes on after it.
+	first := s.post("/organizations", obj{"name": "gone"})["id"].(string)
+	for _, name := range []string{"one", "two", "three"} {
+		s.post("/organizations", obj{"name": name})
+	}
+	s.send("DELETE", "/organizations/"+first, nil, 204)
+	page := s.get("/organizations?take=1")
+	again = newTenant(t, o)
+	if rest := again.get("/organizations?take=2&from=" + page["next"].(string))["organizations"].([]any); len(rest) != 2 || rest[0].(obj)["name"] != "two" {
+		t.Errorf("after a kill %v follows", rest)
+	}
 	if err := os.WriteFile(file, []byte("{torn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
