@@ -150,7 +150,7 @@ func (s *Server) run(c *call, req *Request, contentType string) answer {
 	}
 	c.log(pattern, a)
 	// A refused token request changes the state too: its assertion's jti is used up.
-	if write && (a.status < 400 || c.path == tokenPath) && s.o.StateFile != "" {
+	if write && (a.status < 400 || c.path == tokenPath) && s.o.StateFile != "" && !c.t.gone {
 		if err := maybe.WriteFile(s.o.StateFile, c.t.dump(true), 0o600); err != nil {
 			a = failure(http.StatusInternalServerError, "", "The simulator could not keep its state: %v", err)
 			a.encoded = encode(a.body)

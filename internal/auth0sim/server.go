@@ -2,6 +2,7 @@ package auth0sim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type Server struct {
 
 	tenantMu sync.RWMutex // guards the pointer, which reset replaces
 	tenant   *tenant
+
+	resetting sync.Mutex
 
 	mu        sync.Mutex // guards what follows
 	n, writes int
@@ -82,6 +85,7 @@ func (s *Server) start(domain string) error {
 	t := newTenant(domain, s.o.Random)
 	seed := bytes.ReplaceAll(s.o.Seed, []byte("{{domain}}"), []byte(domain)) // not in a state that was kept: it may say so itself
 	if s.o.StateFile != "" {
+		dropLeftovers(s.o.StateFile)
 		switch kept, err := os.ReadFile(s.o.StateFile); {
 		case err == nil:
 			seed = kept
@@ -106,6 +110,19 @@ func (s *Server) start(domain string) error {
 	s.tenantMu.Unlock()
 	s.verified.forget() // the key may be another
 	return nil
+}
+
+// dropLeftovers removes what a kill while a state was written left beside it: files that
+// renameio names by the state's and a number.
+func dropLeftovers(file string) {
+	dir, name := filepath.Split(file)
+	others, _ := os.ReadDir(cmp.Or(dir, ".")) //nolint:errcheck // reading the state will say it
+	for _, other := range others {
+		number, isTemp := strings.CutPrefix(other.Name(), "."+name)
+		if isTemp && number != "" && strings.Trim(number, "0123456789") == "" {
+			os.Remove(filepath.Join(dir, other.Name())) //nolint:errcheck // it is only in the way
+		}
+	}
 }
 
 // addManagementClient makes the client that a caller authenticates as, with every
@@ -213,7 +230,13 @@ func (s *Server) current() *tenant {
 // Reset brings the tenant back to its seed and forgets requests and their count;
 // faults stay, counting anew. A state file is overwritten.
 func (s *Server) Reset() error {
-	domain := s.Domain()
+	s.resetting.Lock()
+	defer s.resetting.Unlock()
+	old := s.current()
+	old.mu.Lock() // so that no write that began before comes after
+	defer old.mu.Unlock()
+	old.gone = true
+	domain := old.domain
 	if s.o.StateFile != "" {
 		if err := os.Remove(s.o.StateFile); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("reset the simulator: %w", err)

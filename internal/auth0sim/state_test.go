@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,6 +118,35 @@ func TestStateFile(t *testing.T) {
 	o.StateFile = filepath.Join(t.TempDir(), "nowhere", "state.json")
 	if _, err := auth0sim.New(o); err == nil {
 		t.Error("a state that can't be kept was begun")
+	}
+}
+
+// TestResetAmongWrites: what was begun before a reset does not come back after it.
+func TestResetAmongWrites(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	left := filepath.Join(filepath.Dir(file), ".state.json123")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := auth0sim.Options{StateFile: file}
+	s := newTenant(t, o)
+	if _, err := os.Stat(left); err == nil {
+		t.Error("what a kill left beside the state is still there")
+	}
+	for n := range 40 {
+		var wg sync.WaitGroup
+		for i := range 3 {
+			wg.Go(func() { s.raw("POST", "/roles", "application/json", fmt.Sprintf(`{"name":"%d %d"}`, n, i)) })
+		}
+		wg.Go(func() {
+			if err := s.Reset(); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		if want, got := s.Snapshot(), newTenant(t, o).Snapshot(); !bytes.Equal(want, got) {
+			t.Fatalf("kept was\n%s\nnot\n%s", got, want)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 // tenant is the state of one tenant. mu guards all of it; handlers run with it held.
 type tenant struct {
 	mu     sync.RWMutex
+	gone   bool // reset has put another in its place
 	domain string
 	draw   drawer
 
