@@ -58,7 +58,7 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 		s.SetFaults() //nolint:errcheck // no rule can't be wrong
 		w.WriteHeader(http.StatusNoContent)
 	case "GET /_sim/requests":
-		reply(http.StatusOK, encode(s.Requests()))
+		reply(http.StatusOK, encode(append([]Request{}, s.Requests()...)))
 	case "DELETE /_sim/requests":
 		s.ResetRequests()
 		w.WriteHeader(http.StatusNoContent)

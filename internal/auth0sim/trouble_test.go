@@ -278,6 +278,10 @@ func TestControl(t *testing.T) {
 	if w := s.raw("GET", "/_sim/requests", "", ""); !strings.Contains(w.Body.String(), "/api/v2/roles") {
 		t.Errorf("%s", w.Body)
 	}
+	s.raw("DELETE", "/_sim/requests", "", "")
+	if w := s.raw("GET", "/_sim/requests", "", ""); w.Body.String() != "[]" {
+		t.Errorf("%s", w.Body)
+	}
 	if w := newTenant(t, auth0sim.Options{}).raw("GET", "/_sim/state", "", ""); w.Code != 404 {
 		t.Errorf("control answers without being asked for: %d", w.Code)
 	}
