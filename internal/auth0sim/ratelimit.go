@@ -2,9 +2,11 @@ package auth0sim
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -172,6 +174,21 @@ func (b *bucket) take(now time.Time) (taken bool, left int, full time.Time) {
 		missing = (1 - b.left) / b.perSecond // until one more call is let through
 	}
 	return taken, int(b.left), now.Add(time.Duration(missing * float64(time.Second)))
+}
+
+// fill fills all buckets.
+func (l *limiter) fill() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := append([]*bucket{l.global, l.rest}, l.tokens...)
+	for _, b := range slices.AppendSeq(all, maps.Values(l.endpoints)) {
+		if b != nil {
+			b.left, b.at = b.burst, time.Time{}
+		}
+	}
 }
 
 // buckets are those that a request takes from, the global one first (facts §4).

@@ -227,8 +227,8 @@ func (s *Server) current() *tenant {
 	return s.tenant
 }
 
-// Reset brings the tenant back to its seed and forgets requests and their count;
-// faults stay, counting anew. A state file is overwritten.
+// Reset brings the tenant back to its seed, forgets requests and their count and fills
+// the buckets of rate limits; faults stay, counting anew. A state file is overwritten.
 func (s *Server) Reset() error {
 	s.resetting.Lock()
 	defer s.resetting.Unlock()
@@ -245,12 +245,8 @@ func (s *Server) Reset() error {
 	if err := s.start(domain); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.n, s.writes, s.requests = 0, 0, nil
-	for _, f := range s.faults {
-		f.seen = 0
-	}
+	s.limits.fill()
+	s.ResetRequests()
 	return nil
 }
 
