@@ -49,7 +49,7 @@ microbench: ## Go's benchmarks of single functions, each BENCHTIME (1x)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/auth0sim ./pkg/manifest ./pkg/tenant
 
 docs: ## write the generated reference anew
-	go test ./docs -run TestReference -update
+	go test ./docs ./cmd/ecplan -run TestReference -update
 
 release: ## dist/: static programs for Linux, macOS and Windows, and their checksums
 	scripts/release $(VERSION)
