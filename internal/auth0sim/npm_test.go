@@ -197,7 +197,8 @@ func npmGuide(audience string) obj {
 		"actions": []any{obj{
 			"name": action, "code": "./code.js", "runtime": "node22", "dependencies": []any{}, "deployed": true,
 			"secrets": []any{
-				obj{"name": "SERVICE_INIT_LOGIN_URL", "value": "https://x"}, obj{"name": "EXPRESS_CONFIGURE_API_IDENTIFIER", "value": expressAPI},
+				obj{"name": "SERVICE_INIT_LOGIN_URL", "value": "https://x"},
+				obj{"name": "EXPRESS_CONFIGURE_API_IDENTIFIER", "value": expressAPI},
 				obj{"name": "TENANT_DOMAIN", "value": "https://y"},
 			},
 			"supported_triggers": []any{obj{"id": "post-login", "version": "v3"}},
