@@ -111,10 +111,8 @@ func toTakeBack(logs []*journal.Log, run, backTo string) ([]string, error) {
 // rollbackOne plans, shows, asks and takes back. What remains is an error.
 func rollbackOne(c *cli.Context, t *fleet.Target, run string, by journal.Who) error {
 	s := streams(c)
-	soft, hard, stop := interruptible(c.Context, s.Err)
-	defer stop()
 	began := time.Now()
-	back, err := t.PlanRollback(soft, run, c.Bool("force"), pastOptions(c, by))
+	back, err := t.PlanRollback(c.Context, run, c.Bool("force"), pastOptions(c, by))
 	if err != nil {
 		return err
 	}
@@ -134,7 +132,7 @@ func rollbackOne(c *cli.Context, t *fleet.Target, run string, by journal.Who) er
 			if err := confirm(c, "Take this back?"); err != nil {
 				return err
 			}
-			now, err := t.PlanRollback(soft, run, c.Bool("force"), pastOptions(c, by)) // what was confirmed must still be so
+			now, err := t.PlanRollback(c.Context, run, c.Bool("force"), pastOptions(c, by)) // what was confirmed must still be so
 			if err != nil {
 				return err
 			}
@@ -142,6 +140,8 @@ func rollbackOne(c *cli.Context, t *fleet.Target, run string, by journal.Who) er
 				return err
 			}
 		}
+		soft, hard, stop := interruptible(c.Context, s.Err)
+		defer stop()
 		o := applyOptions(c, hard, t, by)
 		o.RollsBack = run
 		out, err := t.Apply(soft, back.Plan, o)
