@@ -118,9 +118,7 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 		return err
 	}
 	tell.quiet()
-	shown := look(c, s.Err)
-	shown.Format = report.Text
-	if err := report.Plan(s.Err, p, shown); err != nil {
+	if err := review(c, p); err != nil {
 		return err
 	}
 	if err := applicable(p); err != nil {
@@ -140,6 +138,14 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 		fleet.RefuseStale(parts, now)
 	}
 	return rollOut(c, set, parts, p, ro, tell)
+}
+
+// review shows a plan before it is carried out: as text, whatever the format of the report.
+func review(c *cli.Context, p *planner.Plan) error {
+	w := streams(c).Err
+	shown := look(c, w)
+	shown.Format = report.Text
+	return report.Plan(w, p, shown)
 }
 
 // demanded is an error if --checksum names another plan.

@@ -2,27 +2,12 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/ecplan/ecplan/pkg/executor"
 	"github.com/ecplan/ecplan/pkg/planner"
 	"github.com/ecplan/ecplan/pkg/report"
 )
-
-// progress returns what tells of each step of a tenant's run as it goes, a line each.
-func progress(w io.Writer, tenant string) func(executor.Event) {
-	return func(e executor.Event) {
-		switch e.State {
-		case executor.StateStarted:
-			return // its end is told, and a wait
-		case executor.StateWaiting:
-			fmt.Fprintf(w, "%s: %s: waiting for %s\n", tenant, e.Step.ID, e.Step.Await.What)
-		default:
-			fmt.Fprintf(w, "%s: %s %s: %s\n", tenant, e.Step.Action, e.Step.ID, e.State)
-		}
-	}
-}
 
 // finished completes the report of a tenant's run and returns the exit code.
 func finished(tr report.TenantRun, p planner.TenantPlan, out executor.Outcome) (report.TenantRun, int) {

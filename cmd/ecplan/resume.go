@@ -98,7 +98,7 @@ func resume(c *cli.Context) error {
 	rest := p
 	rest.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(st kind.Step) bool { return !slices.Contains(left, st.ID) })
 	fmt.Fprintf(s.Err, "The run %s has %d of %d steps left:\n", run, len(left), len(p.Steps))
-	if err := report.Plan(s.Err, single(rest, t), look(c, s.Err)); err != nil {
+	if err := review(c, single(rest, t)); err != nil {
 		return err
 	}
 	if !c.Bool("yes") && len(left) > 0 {
@@ -122,9 +122,8 @@ func resume(c *cli.Context) error {
 
 // reported shows what became of a run and ends with its exit code.
 func reported(c *cli.Context, command string, began time.Time, tr report.TenantRun, code int) error {
-	s := streams(c)
-	r := report.RunReport{Tool: version, Command: command, Tenants: []report.TenantRun{tr}, Seconds: time.Since(began).Seconds()}
-	if err := report.Run(s.Out, r, look(c, s.Out)); err != nil {
+	r := report.RunReport{Format: report.RunFormat, Tool: version, Command: command, Tenants: []report.TenantRun{tr}, Seconds: time.Since(began).Seconds()}
+	if err := runReport(c, r); err != nil {
 		return err
 	}
 	if code != exitDone {
@@ -201,6 +200,6 @@ func settled(w io.Writer) func(string, executor.Settled) {
 func applyOptions(c *cli.Context, hard context.Context, t *fleet.Target, by journal.Who) fleet.ApplyOptions {
 	return fleet.ApplyOptions{
 		Tool: version, Who: by, Parallel: c.Int("parallel"), Poll: executor.Poll{Limit: c.Duration("build-limit")},
-		Hard: hard, Progress: progress(streams(c).Err, t.Tenant.Name), Now: time.Now,
+		Hard: hard, Progress: newTeller(c, 1).Steps(t.Tenant.Name, false), Now: time.Now,
 	}
 }

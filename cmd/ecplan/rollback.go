@@ -122,7 +122,7 @@ func rollbackOne(c *cli.Context, t *fleet.Target, run string, by journal.Who) er
 		tr.Remains = []string{"Of what the run " + run + " did nothing is there that could be taken back."}
 	} else {
 		fmt.Fprintf(s.Err, "Taking back the run %s:\n", run)
-		if err := report.Plan(s.Err, plan, look(c, s.Err)); err != nil {
+		if err := review(c, plan); err != nil {
 			return err
 		}
 	}
@@ -173,9 +173,7 @@ func rollbackRollout(c *cli.Context, name string) error {
 	parts, p := fleet.BackAll(c.Context, r.ts, r.record.Name, version, past, o)
 	r.tell.quiet()
 	fmt.Fprintf(s.Err, "Taking back the rollout %s:\n", r.record.Name)
-	shown := look(c, s.Err)
-	shown.Format = report.Text
-	if err := report.Plan(s.Err, p, shown); err != nil {
+	if err := review(c, p); err != nil {
 		return err
 	}
 	if steps(p) > 0 && !c.Bool("yes") {

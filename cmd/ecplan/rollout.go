@@ -158,7 +158,6 @@ func rollOut(c *cli.Context, set *manifest.Set, parts []fleet.Part, p *planner.P
 
 // carryOut runs a rollout, closes its record if it has one, and reports.
 func carryOut(c *cli.Context, set *manifest.Set, parts []fleet.Part, record journal.Rollout, ro fleet.RolloutOptions, tell *teller) error {
-	s := streams(c)
 	soft, hard, stop := interruptible(c.Context, tell.lines)
 	defer stop()
 	began := time.Now()
@@ -183,20 +182,24 @@ func carryOut(c *cli.Context, set *manifest.Set, parts []fleet.Part, record jour
 			}
 		}
 	}
-	shown := look(c, s.Out)
-	var err error
-	if shown.Format == jsonLines {
-		err = report.Line(s.Out, struct {
-			Event  string           `json:"event"`
-			Report report.RunReport `json:"report"`
-		}{"summary", r})
-	} else {
-		err = report.Run(s.Out, r, shown)
-	}
+	err := runReport(c, r)
 	if err == nil && worst != exitDone {
 		return exit(worst, nil)
 	}
 	return err
+}
+
+// runReport shows what became of a command that writes; among lines of JSON it is the last one.
+func runReport(c *cli.Context, r report.RunReport) error {
+	w := streams(c).Out
+	shown := look(c, w)
+	if shown.Format == jsonLines {
+		return report.Line(w, struct {
+			Event  string           `json:"event"`
+			Report report.RunReport `json:"report"`
+		}{"summary", r})
+	}
+	return report.Run(w, r, shown)
 }
 
 // tenantRun reports what came of a tenant's part, with its exit code.
