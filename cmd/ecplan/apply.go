@@ -125,7 +125,7 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 		return err
 	}
 	showWaves(s.Err, ro.Waves)
-	if steps(p) > 0 && saved == nil && !c.Bool("yes") {
+	if worthAsking(p) && saved == nil && !c.Bool("yes") {
 		if err := confirm(c, "Apply this plan?"); err != nil {
 			return err
 		}
@@ -228,6 +228,12 @@ func readPlan(file string) (*planner.Plan, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return p, nil
+}
+
+// worthAsking reports whether a "yes" could carry out anything: where every step is refused,
+// the report says so without a question.
+func worthAsking(p *planner.Plan) bool {
+	return slices.ContainsFunc(p.Tenants, func(t planner.TenantPlan) bool { return len(t.Steps) > 0 && !unfit(t) })
 }
 
 func steps(p *planner.Plan) int {

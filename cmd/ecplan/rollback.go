@@ -128,7 +128,7 @@ func rollbackOne(c *cli.Context, t *fleet.Target, run string, by journal.Who) er
 	}
 	code := exitDone
 	if len(back.Plan.Steps) > 0 {
-		if !c.Bool("yes") {
+		if !c.Bool("yes") && worthAsking(plan) {
 			if err := confirm(c, "Take this back?"); err != nil {
 				return err
 			}
@@ -176,7 +176,7 @@ func rollbackRollout(c *cli.Context, name string) error {
 	if err := review(c, p); err != nil {
 		return err
 	}
-	if steps(p) > 0 && !c.Bool("yes") {
+	if worthAsking(p) && !c.Bool("yes") {
 		if err := confirm(c, "Take this back?"); err != nil {
 			return err
 		}
