@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,11 @@ func initAction(c *cli.Context) error {
 			return nil
 		}
 	}
+	if name := c.String("tenant-name"); name != "" {
+		if err := express.CheckName(name); err != nil {
+			return fmt.Errorf("--tenant-name %q: %w", name, err)
+		}
+	}
 	answers, err := interview(c)
 	if err != nil {
 		return err
@@ -66,10 +72,16 @@ func initAction(c *cli.Context) error {
 			return err
 		}
 		start.Key = filepath.Base(key)
-		fmt.Fprintf(s.Err, "The key's id (kid) is %s.\n", kid)
-		if _, err := os.Lstat(filepath.Join(dir, start.Key)); errors.Is(err, fs.ErrNotExist) {
-			files[start.Key] = text // a manifest reads files below its own folder only
+		beside := filepath.Join(dir, start.Key)    // a manifest reads files below its own folder only
+		switch have, err := os.ReadFile(beside); { //nolint:gosec // the user names the folder
+		case errors.Is(err, fs.ErrNotExist):
+			files[start.Key] = text
+		case err != nil:
+			return err
+		case !bytes.Equal(have, text):
+			return fmt.Errorf("the key can't be copied beside the manifests: %s is there already, with another content; rename one of the two", beside)
 		}
+		fmt.Fprintf(s.Err, "The key's id (kid) is %s.\n", kid)
 	}
 	manifests, err := start.Files()
 	if err != nil {
@@ -94,7 +106,7 @@ func initAction(c *cli.Context) error {
 			return err
 		}
 	}
-	fmt.Fprintf(s.Out, "Next: ecplan plan -f %s\n", dir)
+	fmt.Fprintf(s.Out, "Next: ecplan plan -f %s\n", quoted(dir))
 	return nil
 }
 

@@ -21,7 +21,8 @@ import (
 
 // Start is what a first manifest is made from.
 type Start struct {
-	// Tenant is the name that the tenant is called by, Domain its canonical domain.
+	// Tenant is the name that the tenant is called by, "" to take it from Domain, its
+	// canonical domain.
 	Tenant, Domain string
 	// App is the client id of the application, or its name if AppByName is set.
 	App       string
@@ -79,7 +80,17 @@ func checkURL(s string) (string, error) {
 	if u, err := url.Parse(s); err != nil || u.Scheme != "https" || u.Host == "" {
 		return "", errors.New("it must be an https address, such as https://crm.acme.example/login")
 	}
-	return s, nil
+	return s, manifest.CheckHTTPS(s)
+}
+
+var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
+
+// CheckName tells what is wrong with the name of a document.
+func CheckName(s string) error {
+	if !validName.MatchString(s) {
+		return errors.New("it must be lower-case letters, digits, -, _ and dots, with a letter or digit at both ends")
+	}
+	return nil
 }
 
 // CheckKey tells whether a file's text is a key that Auth0 takes, and its id.
@@ -177,7 +188,7 @@ func (s Start) Files() (map[string][]byte, error) {
 	if view.Local {
 		name = "local"
 	}
-	view.Tenant = documentName(cmp.Or(s.Tenant, name), "tenant")
+	view.Tenant = cmp.Or(s.Tenant, documentName(name, "tenant"))
 	view.Key = filepath.ToSlash(s.Key)
 	out := map[string][]byte{}
 	for _, name := range []string{"express.yaml", "tenants.yaml"} {

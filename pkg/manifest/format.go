@@ -48,6 +48,9 @@ var formatNames = map[string]string{
 	formatKey:               "is not a public key that Auth0 takes",
 }
 
+// CheckHTTPS says what is wrong with a text that is to be an https address in a manifest.
+func CheckHTTPS(s string) error { return httpsURL(s) }
+
 func orEmpty(f func(string) error) func(string) error {
 	return func(s string) error {
 		if s == "" {
