@@ -53,6 +53,9 @@ type RollbackOptions struct {
 	// Fresh says that the run did not succeed and nothing came after it, so that nobody
 	// can have come to use what it made.
 	Fresh bool
+	// Own are the ids that ecplan's runs know objects by, by address: one that came back
+	// under a new id is still the run's.
+	Own map[string]string
 }
 
 // PlanRollback makes the plan that takes a run back: for each object that the run
@@ -149,6 +152,10 @@ func (b *back) judge(address string) {
 		b.leave(Left{Address: address, Step: b.done[address][0].ID, Why: at.err.Error()})
 		return
 	}
+	if made, other := b.another(address, at); other && (made || !b.Force) {
+		b.leave(Left{Address: address, Step: b.done[address][0].ID, Why: "the object that the run wrote is gone, and another one is in its place"})
+		return
+	}
 	for _, s := range b.done[address] {
 		f := b.compare(s, at)
 		switch {
@@ -174,6 +181,18 @@ func (b *back) judge(address string) {
 	if b.left[address] && slices.ContainsFunc(b.done[address], func(s kind.Step) bool { return s.Made() }) {
 		delete(b.revert, address) // what is left is left whole
 	}
+}
+
+// another says that what is found at an address is no object that ecplan's runs know,
+// though it bears the name of one, and whether the run had made that one. Where the run
+// deleted something, anything that is there by now is told by comparing.
+func (b *back) another(address string, at *sight) (made, other bool) {
+	id := b.id(address)
+	if !at.found.Exists || id == "" || b.has(address, func(s kind.Step) bool { return s.Removed() }) {
+		return false, false
+	}
+	made = b.has(address, func(s kind.Step) bool { return s.Made() })
+	return made, at.found.ID != id && at.found.ID != b.Own[address]
 }
 
 // spared says that a step took away what would go for good with another object, and

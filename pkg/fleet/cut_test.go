@@ -140,6 +140,38 @@ func TestWhatSomebodyElseChanged(t *testing.T) {
 	equalStates(t, "after the forced rollback", canonical(t, w.sim), before, nil)
 }
 
+// TestRollbackKnowsItsOwn: an object that somebody made in place of one that the run had
+// made, or had changed, is not the run's. What the run made is gone; with force only what it
+// changed is put back.
+func TestRollbackKnowsItsOwn(t *testing.T) {
+	role := func(description string) []object {
+		return []object{doc("Role", "ops", object{"name": "ops", "description": description})}
+	}
+	w := newWorld(t, nil, role("one"))
+	made, p, out := w.applyOnce()
+	if !out.OK() {
+		t.Fatal(out.Error())
+	}
+	w.manifest(role("two"))
+	changed, _, _ := w.applyOnce()
+	w.meddle("DELETE", "roles/"+out.Steps[0].ObjectID, "")
+	w.meddle("POST", "roles", `{"name": "ops", "description": "two"}`)
+	theirs := canonical(t, w.sim)
+	for _, c := range []struct {
+		run   string
+		force bool
+	}{{changed, false}, {made, false}, {made, true}} {
+		back, err := w.open().PlanRollback(t.Context(), c.run, c.force, w.past())
+		if err != nil || len(back.Plan.Steps) > 0 || len(back.Left) != 1 || !strings.Contains(back.Left[0].Why, "another one") {
+			t.Errorf("%s, force %t: %v %+v of %s", c.run, c.force, err, back, indent(p.Steps))
+		}
+	}
+	equalStates(t, "after all", canonical(t, w.sim), theirs, nil)
+	if back, err := w.open().PlanRollback(t.Context(), changed, true, w.past()); err != nil || len(back.Plan.Steps) != 1 {
+		t.Errorf("with force: %v %+v", err, back)
+	}
+}
+
 // TestLossesNeedForce: deleting a client whose id may be in use, and a role that has
 // members, is refused without force.
 func TestLossesNeedForce(t *testing.T) {

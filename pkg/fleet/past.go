@@ -197,7 +197,11 @@ func (t *Target) PlanRollback(ctx context.Context, run string, force bool, o Pas
 		return nil, err
 	}
 	built := slices.ContainsFunc(logs, func(l *journal.Log) bool { return l.Header.Run > run && l.Header.RollsBack == "" })
-	how := executor.RollbackOptions{Force: force, Fresh: !built && (o.Fresh || past.Log.Outcome() != journal.OutcomeDone)}
+	own := map[string]string{}
+	for address, record := range journal.Fold(logs) {
+		own[address] = record.ID
+	}
+	how := executor.RollbackOptions{Own: own, Force: force, Fresh: !built && (o.Fresh || past.Log.Outcome() != journal.OutcomeDone)}
 	if !past.Log.Interrupted() && len(past.Log.Unsettled()) == 0 {
 		return executor.PlanRollback(ctx, t.client, past, how)
 	}
