@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecplan/ecplan/internal/auth0sim"
+	"github.com/ecplan/ecplan/pkg/executor"
 	"github.com/ecplan/ecplan/pkg/fleet"
 )
 
@@ -68,6 +70,21 @@ func TestDisplayNameAlone(t *testing.T) {
 		b.manifest([]object{doc("Action", "own", atLogin("own", "bind", bind, "display_name", "own"))})
 		b.apply()
 		want("shown as before", order...)
+	}
+}
+
+// TestBoundOnceItsVersionIsThere: for a while after a deployment Auth0 refuses to bind the
+// Action (facts §3.6); the version says when it is built, and one apply does all.
+func TestBoundOnceItsVersionIsThere(t *testing.T) {
+	sim := auth0sim.Start(t, auth0sim.Options{Token: benchToken, BuildTime: 2 * time.Second, Seed: []byte(`{
+ "actions": [{"name": "own", "code": "// before", "supported_triggers": [{"id": "post-login", "version": "v3"}], "deployed": true}]
+}`)})
+	b := released(&bench{t: t, sim: sim, dir: t.TempDir()})
+	b.manifest([]object{doc("Action", "own", atLogin("own"))})
+	target, p := b.target(), b.plan()
+	out, err := target.Apply(t.Context(), p, fleet.ApplyOptions{Tool: "test", Now: time.Now, Poll: executor.Poll{First: time.Millisecond, Max: 5 * time.Millisecond}})
+	if err != nil || !out.OK() || len(out.Steps) != 3 {
+		t.Fatalf("%v %v of %s", err, out.Error(), indent(p.Steps))
 	}
 }
 

@@ -252,7 +252,7 @@ func createAction(d Desired, o Observed) []Step {
 func deployed(path []any) *Await {
 	return &Await{
 		What: "the Action to be built and deployed", Path: path,
-		Done: map[string]any{"status": "built", "deployed_version.deployed": true, "all_changes_deployed": true},
+		Done: map[string]any{"status": "built", "deployed_version.deployed": true, "deployed_version.status": "built", "all_changes_deployed": true},
 		Fail: map[string]any{"status": "failed"},
 	}
 }
