@@ -177,7 +177,7 @@ func (t *textWriter) card(c *card) {
 	}
 	rest := []string{c.Title}
 	if width(head) > minWidth/2 { // a verb of no kind that we know
-		rest = []string{head[len(c.Mark):], c.Title}
+		rest = []string{strings.TrimSpace(head[len(c.Mark):]), c.Title}
 		head = c.Mark
 	}
 	if c.Aside != "" {
@@ -290,7 +290,10 @@ func (t *textWriter) line(l line, a alignment) {
 		left = paint(left)
 	}
 	text := l.Text
-	if l.Note != "" {
+	switch {
+	case l.Note != "" && text == "":
+		text = l.Note
+	case l.Note != "":
 		text += "  " + l.Note
 	}
 	if plain := l.left(a); t.width > 0 && indent+width(plain) > t.width-minRoom {
