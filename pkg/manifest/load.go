@@ -67,6 +67,7 @@ func Load(paths []string) (*Set, Diagnostics) {
 			Detail: fmt.Sprintf("%s holds no YAML document that begins with apiVersion: %s. Name files or folders with -f.", inSentence(paths), APIVersion),
 		})
 	}
+	ds = append(ds, sameDomain(s.docs)...)
 	ds = append(ds, s.checkOverrides()...)
 	ds = append(ds, s.checkVariables()...)
 	ds = append(ds, s.checkRollouts()...)

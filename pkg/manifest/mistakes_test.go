@@ -145,6 +145,10 @@ func TestMistakes(t *testing.T) {
 		{"timeout", tenant(signIn + "domain: a.eu.auth0.com\ntimeout: 30"), []string{`7:12 spec.timeout must be text, not a number | It is "30"; write a number and a unit,…`}},
 		{"metadata of a tenant", strings.Replace(tenant(signIn+"domain: a.eu.auth0.com"), "name: t", "name: t, existing: true", 1), []string{`3:21 metadata has no field "existing" | The fields of metadata are: labels, name.`}},
 		{"resource in a tenant", tenant(signIn + "domain: ${Role/x.id}"), []string{`6:11 ${Role/x.id} can't be used here |…`}},
+		{
+			"one domain twice", tenant(signIn+"domain: a.eu.auth0.com") + "---\n" + doc("Tenant", "u", signIn+"domain: A.eu.auth0.com"),
+			[]string{`13:11 Tenant/t and Tenant/u have the same domain |…6:11…`},
+		},
 		{"variable's name", tenant(signIn + "domain: a.eu.auth0.com\nvars: {a-b: 1}"), []string{`7:10 the name "a-b" is not a variable's name…`}},
 
 		// Filling in.

@@ -11,8 +11,11 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// devTenant is localTenant under another name, at another domain.
+var devTenant = strings.NewReplacer("prod-eu", "dev", "Acme.eu", "dev.eu").Replace(localTenant)
+
 func TestTenants(t *testing.T) {
-	s := load(t, map[string]string{"b.yaml": localTenant, "a.yaml": strings.ReplaceAll(localTenant, "prod-eu", "dev")})
+	s := load(t, map[string]string{"b.yaml": localTenant, "a.yaml": devTenant})
 	got := s.Tenants()
 	if len(got) != 2 || got[0].Name != "dev" || got[1].Name != "prod-eu" || got[1].Labels["region"] != "eu" || got[1].Domain != "Acme.eu.auth0.com" {
 		t.Errorf("got %+v", got)
@@ -26,7 +29,7 @@ func TestTenants(t *testing.T) {
 // TestEnvironmentIsDemandedWhereItCounts holds that validation asks for none, and that
 // elsewhere each variable that is missing is named, for the tenant that is addressed only.
 func TestEnvironmentIsDemandedWhereItCounts(t *testing.T) {
-	s := load(t, map[string]string{"m.yaml": localTenant + strings.ReplaceAll(localTenant, "prod-eu", "dev") + "\n" + doc("ResourceServer", "x", "identifier: ${env.API}")})
+	s := load(t, map[string]string{"m.yaml": localTenant + devTenant + "\n" + doc("ResourceServer", "x", "identifier: ${env.API}")})
 	if ds := s.Check(Inputs{Env: func(string) (string, bool) { panic("validation reads the environment") }}); len(ds) > 0 {
 		t.Errorf("validation says %v", ds)
 	}
@@ -152,7 +155,7 @@ func TestReviewTellsWhichTenants(t *testing.T) {
 		if i == 0 {
 			vars = "{a: x, b: x}"
 		}
-		tenants += doc("Tenant", fmt.Sprintf("t%d", i), "domain: a.eu.auth0.com\nauth: {token: '${env.T}'}\nvars: "+vars) + "---\n"
+		tenants += doc("Tenant", fmt.Sprintf("t%d", i), fmt.Sprintf("domain: a%d.eu.auth0.com\n", i)+"auth: {token: '${env.T}'}\nvars: "+vars) + "---\n"
 	}
 	s := load(t, map[string]string{"m.yaml": tenants + doc("ResourceServer", "x", "identifier: ${var.a}\nname: ${var.c}")})
 	sum, ds := s.Review(Inputs{Expand: func(_ *Tenant, rs []*Resource) ([]*Resource, Diagnostics) { return rs, nil }})

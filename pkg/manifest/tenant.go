@@ -114,6 +114,31 @@ func (d *document) checkAuth() Diagnostics {
 	return ds
 }
 
+// sameDomain warns of two Tenants at one domain that is written out: what is meant for one
+// reaches the other, and each takes the other's runs for somebody else's.
+func sameDomain(docs []*document) Diagnostics {
+	var ds Diagnostics
+	first := map[string]*document{}
+	for _, d := range docs {
+		text, _ := d.spec["domain"].(string)
+		if d.kind != KindTenant || text == "" || strings.Contains(text, "${") {
+			continue
+		}
+		domain := strings.ToLower(text)
+		other := first[domain]
+		if other == nil {
+			first[domain] = d
+		} else if other.name != d.name {
+			ds = append(ds, Diagnostic{
+				Severity: Warning, Pos: d.at("spec.domain"), Address: d.address(), Path: "spec.domain",
+				Summary: fmt.Sprintf("%s and %s have the same domain", other.address(), d.address()),
+				Detail:  fmt.Sprintf("The other one stands at %s. What is meant for one reaches the other, and they are never changed side by side. Declare a tenant once.", other.at("spec.domain")),
+			})
+		}
+	}
+	return ds
+}
+
 // scope is where values are filled in: for one tenant, and one document after the other.
 type scope struct {
 	set    *Set
