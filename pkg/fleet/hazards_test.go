@@ -292,3 +292,20 @@ spec: {domain: 'DOMAIN', insecure: true, auth: {token: '${env.T}'}}
 		t.Errorf("back: %s, want %s", got, want)
 	}
 }
+
+// TestUndoOfAFlagSaysWhatItBecomes: a flag can't be made absent again; it is set to what its
+// absence meant, which is not false for every flag.
+func TestUndoOfAFlagSaysWhatItBecomes(t *testing.T) {
+	b := newBench(t, nil)
+	b.manifest([]object{doc("TenantSettings", "tenant", object{"flags": object{"enable_client_connections": false}})})
+	p := b.plan()
+	want := "puts the former values back; a flag that was never set becomes true (enable_client_connections), which means the same"
+	if len(p.Steps) != 1 || p.Steps[0].Undo.How != want {
+		t.Errorf("the plan is %s", indent(p.Steps))
+	}
+	b.manifest([]object{doc("TenantSettings", "tenant", object{"flags": object{"enable_client_connections": false, "use_scope_descriptions_for_consent": true}})})
+	want = "puts the former values back; a flag that was never set becomes false, or true (enable_client_connections), which means the same"
+	if p = b.plan(); p.Steps[0].Undo.How != want {
+		t.Errorf("the plan is %s", indent(p.Steps))
+	}
+}

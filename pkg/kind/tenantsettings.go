@@ -1,6 +1,11 @@
 package kind
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/ecplan/ecplan/pkg/manifest"
+	"github.com/ecplan/ecplan/schemas"
+)
 
 // TenantSettings are the settings of the whole tenant, a singleton (facts §3.7).
 // Flags are merged by Auth0 one by one; one that was never set is absent and means
@@ -31,14 +36,36 @@ func tenantSettings() *Kind {
 			c := collectionOf{scopes: tenantSettingsScopes}
 			s := c.updateStep(d, o, diff, "tenants", "settings")
 			flags, _ := diff.before["flags"].(map[string]any)
-			for _, v := range flags {
-				if v == nil {
-					s.Undo.How += "; a flag that was never set becomes false, which means the same"
-					break
-				}
-			}
+			s.Undo.How += neverSet(flags)
 			return []Step{s}, nil
 		},
 		Delete: func(Desired, Observed) ([]Step, error) { return nil, nil }, // a tenant always has settings
 	}
+}
+
+// neverSet says what becomes of those flags that were absent before, once they are taken
+// back: what their absence means, which for some is true.
+func neverSet(before map[string]any) string {
+	rule := schemas.Rules("TenantSettings").Properties["flags"]
+	off := false
+	var on []string
+	for _, name := range manifest.Keys(before) {
+		switch {
+		case before[name] != nil:
+		case orAbsent(elementRule(rule, name), nil) == true:
+			on = append(on, name)
+		default:
+			off = true
+		}
+	}
+	const same = ", which means the same"
+	switch {
+	case off && len(on) > 0:
+		return "; a flag that was never set becomes false, or true (" + listed(on) + ")" + same
+	case off:
+		return "; a flag that was never set becomes false" + same
+	case len(on) > 0:
+		return "; a flag that was never set becomes true (" + listed(on) + ")" + same
+	}
+	return ""
 }
