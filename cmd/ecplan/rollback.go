@@ -180,6 +180,9 @@ func rollbackRollout(c *cli.Context, name string) error {
 		if err := confirm(c, "Take this back?"); err != nil {
 			return err
 		}
+		_, now := fleet.BackAll(c.Context, r.ts, r.record.Name, version, past, o) // what was confirmed must still be so
+		fleet.RefuseStale(parts, now)
+		r.tell.quiet()
 	}
 	ro := fleet.RolloutOptions{MaxFailures: -1, Rollback: manifest.RollbackNothing, Waves: fleet.OneWave(infos(r.ts))}
 	underWay(c, &ro, r.by, r.tell)
