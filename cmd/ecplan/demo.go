@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -35,6 +37,11 @@ func demoCommand() *cli.Command {
 
 func demo(c *cli.Context) error {
 	s := streams(c)
+	// Whatever ends it, the folder goes: a reader that has seen enough, or a signal.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
+	asked, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	dir, err := os.MkdirTemp("", "ecplan-demo-")
 	if err != nil {
 		return err
@@ -63,6 +70,9 @@ func demo(c *cli.Context) error {
 		return s.Env(name)
 	}
 	run := func(args ...string) int {
+		if asked.Err() != nil {
+			return exitError
+		}
 		shown := strings.ReplaceAll(strings.Join(args, " "), "Acme CRM", `"Acme CRM"`)
 		fmt.Fprintf(s.Out, "\n$ ecplan %s\n", shown)
 		args = append([]string{"ecplan"}, args...)
