@@ -40,7 +40,7 @@ func (t *Target) Unfinished() ([]*journal.Log, error) {
 func unfinished(runs []*journal.Log) []*journal.Log {
 	var out []*journal.Log
 	for _, l := range runs {
-		if l.Interrupted() || len(l.Unsettled()) > 0 {
+		if l.UnderWay == nil && (l.Interrupted() || len(l.Unsettled()) > 0) {
 			out = append(out, l)
 		}
 	}

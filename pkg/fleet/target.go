@@ -160,6 +160,14 @@ func (t *Target) Plan(ctx context.Context, o PlanOptions) (planner.TenantPlan, e
 			Detail: "apply asks the tenant what became of it and plans anew. To finish it as it was planned: ecplan resume. To take it back: ecplan rollback.",
 		})
 	}
+	for _, l := range runs {
+		if l.UnderWay != nil {
+			p.Notices = append(p.Notices, kind.Notice{
+				ID: "run-under-way", Level: kind.Warn, Summary: "The run " + l.Header.Run + " is under way, " + l.UnderWay.String(),
+				Detail: "What it has not done yet counts here as a change. Plan again when it has ended.",
+			})
+		}
+	}
 	p.Mode, p.Forced = o.Mode, o.Force
 	for i := range p.Notices {
 		if n := &p.Notices[i]; o.Force && n.Level == kind.Refusal && n.Acknowledged == "" {

@@ -36,24 +36,33 @@ type LockedError struct {
 	Stale string
 }
 
+// String says for what, by whom, where and since when, as far as it is known.
+func (o Owner) String() string {
+	var parts []string
+	if o.Doing != "" {
+		parts = append(parts, "for "+o.Doing)
+	}
+	if o.User != "" || o.Host != "" {
+		parts = append(parts, fmt.Sprintf("by %s on %s", orUnknown(o.User), orUnknown(o.Host)))
+	}
+	if o.PID != 0 {
+		parts = append(parts, fmt.Sprintf("(process %d)", o.PID))
+	}
+	if !o.Since.IsZero() {
+		parts = append(parts, "since "+o.Since.UTC().Format(time.RFC3339))
+	}
+	by := strings.Join(parts, " ")
+	if o.CI != "" {
+		by += ", job " + o.CI
+	}
+	return by
+}
+
 func (e *LockedError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s is locked", e.Name)
-	o := e.Owner
-	if o.Doing != "" {
-		fmt.Fprintf(&b, " for %s", o.Doing)
-	}
-	if o.User != "" || o.Host != "" {
-		fmt.Fprintf(&b, " by %s on %s", orUnknown(o.User), orUnknown(o.Host))
-	}
-	if o.PID != 0 {
-		fmt.Fprintf(&b, " (process %d)", o.PID)
-	}
-	if !o.Since.IsZero() {
-		fmt.Fprintf(&b, " since %s", o.Since.UTC().Format(time.RFC3339))
-	}
-	if o.CI != "" {
-		fmt.Fprintf(&b, ", job %s", o.CI)
+	if by := e.Owner.String(); by != "" {
+		b.WriteString(" " + by)
 	}
 	b.WriteString("; two runs on one tenant must never meet. ")
 	if e.Stale == "" {
@@ -120,6 +129,23 @@ func (d *Dir) Lock(name string, owner Owner) (func() error, error) {
 		}
 		return errors.Join(err, fl.Close())
 	}, nil
+}
+
+// Holder looks at the lock without taking it: only where a record is, so that whoever
+// takes the lock meanwhile is hardly ever in the way.
+func (d *Dir) Holder(name string) (owner Owner, held bool) {
+	base := filepath.Join(d.path, "locks", fileName(name))
+	owner, err := readOwner(base + ".json")
+	if err != nil {
+		return Owner{}, false
+	}
+	if !owner.sameHost(ThisProcess(Owner{})) {
+		return owner, true
+	}
+	fl := flock.New(base+".lock", flock.SetPermissions(fileMode))
+	defer fl.Close() //nolint:errcheck // it was only looked at
+	free, err := fl.TryRLock()
+	return owner, err == nil && !free
 }
 
 // claim makes the record, whole or not at all, the flock being held.

@@ -14,6 +14,9 @@ type Log struct {
 	Steps map[string]*StepState
 	// End is nil where the run was interrupted.
 	End *End
+	// UnderWay is who carries the run out at this time, where that is another process; nil
+	// if the run has ended, or nobody does.
+	UnderWay *Owner
 	// Torn says that the last line was not written to its end, and was left out.
 	Torn bool
 
@@ -52,7 +55,7 @@ func (l *Log) Unsettled() []string {
 }
 
 // Interrupted says that the run ended without saying how.
-func (l *Log) Interrupted() bool { return l.End == nil }
+func (l *Log) Interrupted() bool { return l.End == nil && l.UnderWay == nil }
 
 // Wrote counts the steps that changed the tenant, or may have.
 func (l *Log) Wrote() int {
@@ -67,10 +70,31 @@ func (l *Log) Wrote() int {
 
 // Outcome is how the run ended.
 func (l *Log) Outcome() Outcome {
-	if l.End == nil {
+	switch {
+	case l.UnderWay != nil:
+		return OutcomeUnderWay
+	case l.End == nil:
 		return OutcomeInterrupted
 	}
 	return l.End.Outcome
+}
+
+// whose tells who carries the run out: another process that holds the tenant's lock since
+// before the run was begun, or taken up again.
+func (l *Log) whose(s Store) *Owner {
+	if l.End != nil || len(l.Records) == 0 {
+		return nil
+	}
+	owner, held := s.Holder(l.Header.Domain)
+	if me := ThisProcess(Owner{}); !held || owner.PID == me.PID && owner.sameHost(me) {
+		return nil
+	}
+	for _, r := range l.Records {
+		if (r.Type == TypeHeader || r.Type == TypeResumed) && !r.Time.Before(owner.Since) {
+			return &owner
+		}
+	}
+	return nil
 }
 
 // Started and Last are the times of the first and the last record.

@@ -149,4 +149,5 @@ const (
 	OutcomeFailed      Outcome = "failed"      // a step failed
 	OutcomeStopped     Outcome = "stopped"     // it was asked to stop before all was started
 	OutcomeInterrupted Outcome = "interrupted" // it ended without saying how
+	OutcomeUnderWay    Outcome = "under way"   // it has not ended; no record says so, the tenant's lock does
 )

@@ -95,6 +95,7 @@ func Read(s Store, name string) (*Log, error) {
 	if len(l.Records) > 0 && l.Header.Run != name {
 		return nil, &DamageError{File: name + "/journal.jsonl in " + s.Where(), Line: 1, Why: fmt.Sprintf("it is the journal of the run %s", l.Header.Run)}
 	}
+	l.UnderWay = l.whose(s)
 	return l, nil
 }
 

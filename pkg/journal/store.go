@@ -36,6 +36,9 @@ type Store interface {
 	// Lock makes owner the only holder of name until the returned function is
 	// called or the process ends; a *LockedError tells who holds it.
 	Lock(name string, owner Owner) (unlock func() error, err error)
+	// Holder tells who holds name, as far as it is known; held is false if nobody does.
+	// On another host, that may have died, the holder counts as alive.
+	Holder(name string) (owner Owner, held bool)
 	// Key returns the secret key of the store's fingerprints, made at random when it
 	// is first asked for.
 	Key() ([]byte, error)
