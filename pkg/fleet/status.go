@@ -119,7 +119,7 @@ func healthOf(steps []kind.Step, broken string) (Health, string) {
 	case slices.ContainsFunc(steps, func(s kind.Step) bool { return s.Made() }):
 		return Missing, first.Reason
 	case slices.ContainsFunc(steps, func(s kind.Step) bool { return s.Cause == kind.Drift || s.Cause == kind.Both }):
-		return Drifted, first.Reason
+		return Drifted, strings.TrimPrefix(first.Reason, "drift: ")
 	}
 	return Pending, first.Reason
 }
@@ -134,6 +134,7 @@ func failedOn(logs []*journal.Log) map[string]string {
 			switch st := l.Steps[id]; {
 			case st.Failed != nil:
 				out[address] = st.Failed.Message
+			case st.Unsettled() && l.UnderWay != nil: // its answer is still to come
 			case st.Unsettled():
 				out[address] = "a request was sent, and nobody knows whether it had its effect"
 			case st.Done != nil && l.Header.RollsBack != "":
