@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -122,7 +123,7 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 		return err
 	}
 	if err := applicable(p); err != nil {
-		return err
+		return refuse(c, p, err)
 	}
 	showWaves(s.Err, ro.Waves)
 	if worthAsking(p) && saved == nil && !c.Bool("yes") {
@@ -212,6 +213,25 @@ func applicable(p *planner.Plan) error {
 		return exit(exitError, nil)
 	}
 	return nil
+}
+
+// refuse ends with err, which says that nothing of the plan may be applied. People have
+// the plan before their eyes, which says why; programs get a report.
+func refuse(c *cli.Context, p *planner.Plan, err error) error {
+	if c.String("format") == report.Text {
+		return err
+	}
+	r := report.RunReport{Format: report.RunFormat, Tool: version, Command: c.Command.Name}
+	for _, t := range p.Tenants {
+		tr := report.TenantRun{Tenant: t.Tenant, Domain: t.Domain, Outcome: report.Refused, Error: t.Error}
+		if why := fleet.Refused(t, planner.Identity{}); tr.Error == "" && why != nil {
+			tr.Error = why.Error()
+		} else if tr.Error == "" {
+			tr.Outcome, tr.Error = report.NotBegun, "not begun: the plan breaks the policy on another tenant"
+		}
+		r.Tenants = append(r.Tenants, tr)
+	}
+	return errors.Join(runReport(c, r), err)
 }
 
 // readPlan reads a saved plan and checks that it is whole; "" gives none.
