@@ -88,7 +88,11 @@ func planAndApply(c *cli.Context, saved *planner.Plan) error {
 		return err
 	}
 	if saved != nil {
+		given := o
 		if ts, o.Mode, o.Force, err = fleet.Covered(ts, saved); err != nil {
+			return err
+		}
+		if err := asMade(c.Args().First(), given, o); err != nil {
 			return err
 		}
 	}
@@ -147,6 +151,20 @@ func review(c *cli.Context, p *planner.Plan) error {
 	shown := look(c, w)
 	shown.Format = report.Text
 	return report.Plan(w, p, shown)
+}
+
+// asMade is an error if flags ask for what the saved plan was not made with.
+func asMade(file string, given, made fleet.PlanOptions) error {
+	flag := ""
+	switch {
+	case given.Force && !made.Force:
+		flag = "--force"
+	case given.Mode == planner.Prune && made.Mode != planner.Prune:
+		flag = "--prune"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%s was made without %s, which can't be added now: what was reviewed is what is applied. Plan again: ecplan plan %[2]s --out %[1]s", file, flag)
 }
 
 // demanded is an error if --checksum names another plan.
