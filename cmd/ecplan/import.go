@@ -17,7 +17,7 @@ func importCommand() *cli.Command {
 		Name:  "import",
 		Usage: "write manifests for what a tenant has already; the plan of them is empty",
 		Flags: append(loadFlags(), tenantFlag(), noColorFlag(), storeFlag(),
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the files into `DIR`", Required: true},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the files into `DIR`"},
 			&cli.BoolFlag{Name: "organizations", Usage: "take customers along: organizations with their connections and members"},
 		),
 		Action: importAction,
@@ -27,6 +27,9 @@ func importCommand() *cli.Command {
 func importAction(c *cli.Context) error {
 	if c.Args().Present() {
 		return fmt.Errorf("import takes no argument, and got %q; name the tenant with --tenant", c.Args().First())
+	}
+	if c.String("out") == "" {
+		return errors.New("import needs a folder to write into; give --out DIR")
 	}
 	ts, err := loadTargets(c)
 	if err != nil {
