@@ -36,7 +36,7 @@ func Notices(rs []*manifest.Resource, v *kind.View, removed []*manifest.Resource
 		switch {
 		case r.Meta.Existing:
 			out = append(out, organizations(r, v)...)
-		case r.Spec["credentials"] == nil && !hasKey(r, v):
+		case r.Spec["credentials"] == nil && !hasKey(r, rs, v):
 			out = append(out, kind.Notice{
 				ID: "oin-key-missing", Address: r.Address(), Level: kind.Warn,
 				Summary: "The client for Okta has no key yet, so Okta can't sign in as it",
@@ -59,11 +59,10 @@ func turnsOff(rs []*manifest.Resource, flag string) bool {
 
 // hasKey reports whether the client for Okta that is on the tenant has a key, though the
 // manifest names none. Clients for one application are told apart by their metadata.
-func hasKey(r *manifest.Resource, v *kind.View) bool {
-	app := r.Meta.Match["client_metadata."+metadataApp]
-	clients, _ := v.Answers[kind.Read{Path: "clients", Query: "is_global=false"}.Key()].([]any)
-	for _, c := range clients {
-		m, _ := c.(map[string]any)
+func hasKey(r *manifest.Resource, rs []*manifest.Resource, v *kind.View) bool {
+	clients := clientsOf(v)
+	app := appOf(r.From, rs, clients)
+	for _, m := range clients {
 		metadata, _ := m["client_metadata"].(map[string]any)
 		methods, _ := m["client_authentication_methods"].(map[string]any)
 		jwt, _ := methods["private_key_jwt"].(map[string]any)
@@ -72,6 +71,32 @@ func hasKey(r *manifest.Resource, v *kind.View) bool {
 		}
 	}
 	return false
+}
+
+// clientsOf are the tenant's clients, as far as planning read them.
+func clientsOf(v *kind.View) []map[string]any {
+	clients, _ := v.Answers[kind.Read{Path: "clients", Query: "is_global=false"}.Key()].([]any)
+	return objects(clients)
+}
+
+// appOf is the client id of the application that the ExpressConfiguration at address is
+// for, which may be looked up by name; nil if it is not on the tenant.
+func appOf(address string, rs []*manifest.Resource, clients []map[string]any) any {
+	var app map[string]any
+	for _, r := range rs {
+		if r.From == address && r.Kind == "Client" && r.Meta.Existing {
+			app = r.Spec
+		}
+	}
+	if id := app["client_id"]; id != nil {
+		return id
+	}
+	for _, c := range clients {
+		if c["name"] == app["name"] {
+			return c["client_id"]
+		}
+	}
+	return nil
 }
 
 // generation: facts §1.1 and §1.3.
@@ -121,21 +146,10 @@ func strangers(action *manifest.Resource, rs []*manifest.Resource, v *kind.View,
 	if secrets[secretLoginURL] == nil {
 		return nil
 	}
-	var app map[string]any // how the application is looked up
-	for _, r := range rs {
-		if r.From == action.From && r.Kind == "Client" && r.Meta.Existing {
-			app = r.Spec
-		}
-	}
-	clients, _ := v.Answers[kind.Read{Path: "clients", Query: "is_global=false"}.Key()].([]any)
-	own := app["client_id"]
-	for _, c := range objects(clients) {
-		if own == nil && c["name"] == app["name"] {
-			own = c["client_id"]
-		}
-	}
+	clients := clientsOf(v)
+	own := appOf(action.From, rs, clients)
 	var others []string
-	for _, c := range objects(clients) {
+	for _, c := range clients {
 		metadata, _ := c["client_metadata"].(map[string]any)
 		of := metadata[metadataApp]
 		goes := slices.ContainsFunc(removed, func(r *manifest.Resource) bool { return r.Kind == "Client" && r.Spec["client_id"] == c["client_id"] })
@@ -156,9 +170,7 @@ func strangers(action *manifest.Resource, rs []*manifest.Resource, v *kind.View,
 
 // organizations: the application's users log in through organizations.
 func organizations(r *manifest.Resource, v *kind.View) []kind.Notice {
-	clients, _ := v.Answers[kind.Read{Path: "clients", Query: "is_global=false"}.Key()].([]any)
-	for _, c := range clients {
-		m, _ := c.(map[string]any)
+	for _, m := range clientsOf(v) {
 		same := m["client_id"] == r.Spec["client_id"] || r.Spec["client_id"] == nil && m["name"] == r.Spec["name"]
 		usage, _ := m["organization_usage"].(string)
 		if !same || usage == "allow" || usage == "require" {

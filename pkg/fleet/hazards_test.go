@@ -116,6 +116,30 @@ func TestRenamedOINClientIsFound(t *testing.T) {
 	}
 }
 
+// TestKeyOnTheTenantIsNotMissing: a key that is on the tenant though the manifest names none
+// is seen, whichever way the application is named.
+func TestKeyOnTheTenantIsNotMissing(t *testing.T) {
+	for _, app := range []string{"client_id: 7ZkQ2bVn8RwT4xLm9PdY6sHj3CfA1gEu", "name: Acme CRM"} {
+		b := guide(t)
+		b.write("express.yaml", `apiVersion: ecplan/v1
+kind: ExpressConfiguration
+metadata: {name: acme-crm}
+spec:
+  app: {`+app+`}
+  init_login_url: https://crm.acme.example/login
+`)
+		if summary, _ := noticed(b.plan(), "oin-key-missing"); summary == "" {
+			t.Errorf("%s: nobody is told that there is no key", app)
+		}
+		b.edit("express.yaml", "  init_login_url", "  oin_client: {public_key: {file: okta-public-key.pem}}\n  init_login_url")
+		b.apply()
+		b.edit("express.yaml", "  oin_client: {public_key: {file: okta-public-key.pem}}\n", "")
+		if summary, _ := noticed(b.plan(), "oin-key-missing"); summary != "" {
+			t.Errorf("%s: %s, and it has one", app, summary)
+		}
+	}
+}
+
 func (b *bench) planError() string {
 	b.t.Helper()
 	_, err := b.target().Plan(context.Background(), fleet.PlanOptions{})
