@@ -41,8 +41,7 @@ type (
 		record  // number, code, dependencies, runtime, supported_triggers, times
 		secrets []secret
 		live    time.Time // when it has been deployed; until then bindings are refused
-		unbuilt bool      // made by a create with deploy:true, it is built until it is live
-		broken  bool      // such a one that can't be built
+		broken  bool      // made by a create with deploy:true, and can't be built
 	}
 )
 
@@ -154,7 +153,7 @@ func (c *call) createAction() answer {
 	c.t.actions.add(a)
 	if deploy { // facts §3.6, REC-go TestActionManager_CreateWithDeploy
 		v := c.newVersion(a, a.o, a.secrets)
-		v.live, v.unbuilt, v.broken = c.buildEnd(a), true, c.fails(a.o)
+		v.live, v.broken = c.buildEnd(a), c.fails(a.o)
 		a.deployed, a.saved = v.id, true
 		shown := c.showAction(a, "pending")
 		shown["deployed_version"] = showVersion(v, "pending", true)

@@ -57,7 +57,7 @@ func (c *call) buildStatus(elapsed time.Duration, fails bool) string {
 // versionStatus is "built" but for a version that was made by a create with
 // deploy:true and is still building, or can't be.
 func (c *call) versionStatus(v *version) string {
-	if v.unbuilt && c.now.Before(v.live) {
+	if c.unbuilt(v) && c.now.Before(v.live) {
 		return c.buildStatus(c.s.o.BuildTime-v.live.Sub(c.now), v.broken)
 	}
 	if v.broken {
@@ -69,7 +69,13 @@ func (c *call) versionStatus(v *version) string {
 // isDeployed says whether a version that a deploy named shows as deployed: soon after, but
 // at once where a create has deployed it (REC-go TestActionManager_CreateWithDeploy).
 func (c *call) isDeployed(v *version, status string) bool {
-	return status != "failed" && (v.unbuilt || !c.now.Before(v.live))
+	return status != "failed" && (c.unbuilt(v) || !c.now.Before(v.live))
+}
+
+// unbuilt says whether a version was made by a create with deploy:true: it is live when it
+// is built, and others a moment after they were made.
+func (c *call) unbuilt(v *version) bool {
+	return v.live.Sub(parseTime(str(v.o["created_at"]))) > c.s.o.BuildTime/10
 }
 
 func (c *call) buildEnd(a *action) time.Time { return a.building.Add(c.s.o.BuildTime) }

@@ -46,11 +46,10 @@ func (l *loader) actions() error {
 			if !isObj {
 				return fmt.Errorf("versions[%d]: it must be an object", i)
 			}
-			unbuilt, broken := truth(v["unbuilt"]), truth(v["broken"])
-			delete(v, "unbuilt")
+			broken := truth(v["broken"])
 			delete(v, "broken")
 			a.versions = append(a.versions, &version{
-				secrets: l.secrets(takeList(v, "secrets")), live: parseTime(take(v, "live_since", func() string { return "" })), unbuilt: unbuilt, broken: broken,
+				secrets: l.secrets(takeList(v, "secrets")), live: parseTime(take(v, "live_since", func() string { return "" })), broken: broken,
 				record: record{id: take(v, "id", l.t.draw.uuid), o: v},
 			})
 		}

@@ -170,9 +170,6 @@ func dumpAction(a *action, o obj) {
 	}
 	o["versions"] = dumpAll(a.versions, func(v *version, o obj) {
 		o["id"], o["secrets"], o["live_since"] = v.id, dumpSecrets(v.secrets), stampNano(v.live)
-		if v.unbuilt {
-			o["unbuilt"] = true
-		}
 		if v.broken {
 			o["broken"] = true
 		}
