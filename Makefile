@@ -39,7 +39,7 @@ fuzz: ## each fuzz target for FUZZTIME (20s)
 	done
 
 torture: ## every fault at every request, and 10,000 random cases; takes about half an hour on 2 cores
-	ECPLAN_TORTURE=1 go test -race -parallel 8 -timeout 3h -skip '^TestMisery$$' ./...
+	ECPLAN_TORTURE=1 GORACE=atexit_sleep_ms=50 go test -race -parallel 8 -timeout 3h -skip '^TestMisery$$' ./...
 	ECPLAN_TORTURE=1 go test -parallel 4 -timeout 3h -run '^TestMisery$$' ./pkg/fleet
 
 bench: build ## time, memory and requests of bin/ecplan on simulated tenants; writes docs/performance.*; about ten minutes

@@ -151,6 +151,7 @@ func (f *flock) holds(name string) map[string]any {
 // and the program is killed in the middle. After one resume every healthy tenant is as
 // declared and every other one as before, each named with its reason.
 func TestManyTenantsSomeFailingAndADeath(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	n, kills := 100, []int{4}
 	if os.Getenv("ECPLAN_TORTURE") != "" {
 		n, kills = 200, []int{1, 2, 3, 4, 5, 6}
