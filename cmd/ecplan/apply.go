@@ -60,7 +60,7 @@ func writeFlags() []cli.Flag {
 	return append(runFlags(), forceFlag(), policyFlag(), onFailureFlag(),
 		&cli.BoolFlag{Name: "all", Usage: "change all tenants that the manifests declare"},
 		&cli.StringFlag{Name: "rollout", Usage: "take the tenants in the order of the Rollout `NAME` (default: the only one that is declared)"},
-		&cli.IntFlag{Name: "parallel", Value: 4, Usage: "have at most `N` writes in flight"},
+		parallelFlag(),
 	)
 }
 

@@ -54,11 +54,21 @@ func selectFlags() []cli.Flag {
 
 // sideBySideFlag bounds how many tenants are worked on at once.
 func sideBySideFlag() cli.Flag {
+	return boundFlag("side-by-side", fleet.DefaultSideBySide, "work on at most `N` tenants at once", "at least one tenant must be worked on")
+}
+
+// parallelFlag bounds how many writes a tenant gets at once.
+func parallelFlag() cli.Flag {
+	return boundFlag("parallel", 4, "have at most `N` writes in flight", "at least one write must be in flight")
+}
+
+// boundFlag is a number that is one at least; says is why.
+func boundFlag(name string, value int, usage, says string) cli.Flag {
 	return &cli.IntFlag{
-		Name: "side-by-side", Value: fleet.DefaultSideBySide, Usage: "work on at most `N` tenants at once",
+		Name: name, Value: value, Usage: usage,
 		Action: func(_ *cli.Context, n int) error {
 			if n < 1 {
-				return fmt.Errorf("--side-by-side %d: at least one tenant must be worked on", n)
+				return fmt.Errorf("--%s %d: %s", name, n, says)
 			}
 			return nil
 		},

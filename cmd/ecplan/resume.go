@@ -43,7 +43,7 @@ func resumeCommand() *cli.Command {
 		Usage:     "finish an interrupted run or rollout, by default the last one that is not done",
 		ArgsUsage: "[RUN]",
 		Flags: append(runFlags(), policyFlag(),
-			&cli.IntFlag{Name: "parallel", Value: 4, Usage: "have at most `N` writes in flight"},
+			parallelFlag(),
 			&cli.BoolFlag{Name: "abandon", Usage: "close the run instead, and leave the tenant as it is"},
 		),
 		Action: resume,
