@@ -36,10 +36,13 @@ func TestSelector(t *testing.T) {
 	if s, err := ParseSelector("name=b"); err != nil || !s.Matches(named) {
 		t.Error("a label called name is a label")
 	}
-	for _, text := range []string{"", ",", "env=prod,", "=prod", "!=prod", "!", "a b", "env=[x"} {
+	for _, text := range []string{"", ",", "env=prod,", "=prod", "!=prod", "!", "a b", "env=[x", "env==prod", "env = =prod", "env!==prod"} {
 		if _, err := ParseSelector(text); err == nil {
 			t.Errorf("%q is no selector", text)
 		}
+	}
+	if s, err := ParseSelector(`sign=\=*`); err != nil || !s.Matches(TenantInfo{Labels: map[string]string{"sign": "=x"}}) {
+		t.Error("a value that begins with = is written as a pattern")
 	}
 }
 

@@ -21,7 +21,8 @@ type term struct {
 
 // ParseSelector reads conditions that must all hold, separated by commas: env=prod,
 // region!=us, beta (there is such a label), !beta (there is none). A value may be a
-// pattern, as in region=eu-*. name stands for the tenant's name.
+// pattern, as in region=eu-*; a = at its beginning is written \=. name stands for the
+// tenant's name.
 func ParseSelector(text string) (Selector, error) {
 	s := Selector{text: text}
 	for part := range strings.SplitSeq(text, ",") {
@@ -35,7 +36,7 @@ func ParseSelector(text string) (Selector, error) {
 			t.exists = true
 		}
 		t.key, t.pattern = strings.TrimSpace(t.key), strings.TrimSpace(t.pattern)
-		if t.key == "" || strings.ContainsAny(t.key, "!= \t") {
+		if t.key == "" || strings.ContainsAny(t.key, "!= \t") || strings.HasPrefix(t.pattern, "=") {
 			return Selector{}, fmt.Errorf("%s is no condition; write env=prod, env!=prod, env or !env, and commas in between", quoted(part))
 		}
 		if _, err := path.Match(t.pattern, ""); err != nil {
