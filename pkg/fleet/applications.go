@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 
 	"github.com/ecplan/ecplan/pkg/kind"
@@ -26,7 +27,7 @@ func Applications(ctx context.Context, domain, clientID, clientSecret, token str
 	}
 	client, err := tenant.Open(cfg)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("tenant %s: %w", domain, err)
 	}
 	read := kind.Read{Path: "clients", Query: "is_global=false", List: "clients", Scopes: []string{"read:clients"}}
 	answers, err := client.Read(ctx, []kind.Read{read})

@@ -100,11 +100,8 @@ type Tenant struct {
 }
 
 // Open prepares a tenant. Nothing is sent yet; what is wrong with the configuration
-// itself, such as an unreadable key, is found here.
+// itself, such as an unreadable key, is found here; the caller says of which tenant.
 func Open(cfg Config) (*Tenant, error) {
-	fail := func(format string, args ...any) (*Tenant, error) {
-		return nil, fmt.Errorf("tenant %s: %w", cfg.Name, fmt.Errorf(format, args...))
-	}
 	cfg.Timeout = cmp.Or(cfg.Timeout, 30*time.Second)
 	cfg.Concurrency = cmp.Or(cfg.Concurrency, 8)
 	cfg.Backoff = cmp.Or(cfg.Backoff, 500*time.Millisecond)
@@ -113,21 +110,21 @@ func Open(cfg Config) (*Tenant, error) {
 		cfg.Jitter = rand.Float64 //nolint:gosec // spreading waits needs no secrecy
 	}
 	if err := checkDomain(cfg.Domain, cfg.Insecure); err != nil {
-		return fail("%w", err)
+		return nil, err
 	}
 	if cfg.RateShare < 0 || cfg.RateShare > 1 {
-		return fail("the rate share is %v; it must be above 0 and at most 1", cfg.RateShare)
+		return nil, fmt.Errorf("the rate share is %v; it must be above 0 and at most 1", cfg.RateShare)
 	}
 	if cfg.Timeout < 0 || cfg.Concurrency < 0 || cfg.Backoff < 0 || cfg.LimitWait < 0 {
-		return fail("timeout, concurrency and waits must not be negative")
+		return nil, errors.New("timeout, concurrency and waits must not be negative")
 	}
 	key, err := checkCredentials(cfg)
 	if err != nil {
-		return fail("%w", err)
+		return nil, err
 	}
 	transport, err := transportFor(cfg)
 	if err != nil {
-		return fail("%w", err)
+		return nil, err
 	}
 	t := &Tenant{
 		cfg:   cfg,
@@ -151,7 +148,7 @@ func Open(cfg Config) (*Tenant, error) {
 		options = append(options, management.WithUserAgent(cfg.UserAgent))
 	}
 	if t.api, err = management.New(cfg.Domain, options...); err != nil {
-		return fail("the domain %q can't be used: %w", cfg.Domain, err)
+		return nil, fmt.Errorf("the domain %q can't be used: %w", cfg.Domain, err)
 	}
 	return t, nil
 }
