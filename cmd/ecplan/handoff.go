@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/urfave/cli/v2"
 
 	"github.com/ecplan/ecplan/pkg/express"
@@ -61,17 +60,17 @@ func saveMails(file string, mails []express.Mail) error {
 	for _, m := range mails {
 		name := file
 		if len(mails) > 1 {
-			if err := os.MkdirAll(file, 0o700); err != nil {
-				return err
-			}
 			name = filepath.Join(file, strings.ReplaceAll(m.App, string(filepath.Separator), "-")+".eml")
+			if err := os.MkdirAll(file, 0o700); err != nil {
+				return unsaved("the letter", name, err)
+			}
 		}
 		data, err := m.EML()
 		if err != nil {
 			return err
 		}
-		if err := maybe.WriteFile(name, data, 0o600); err != nil {
-			return fmt.Errorf("the letter can't be saved: %w", err)
+		if err := saveFile("the letter", name, data, 0o600); err != nil {
+			return err
 		}
 	}
 	return nil

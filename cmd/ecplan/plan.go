@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/urfave/cli/v2"
 
 	"github.com/ecplan/ecplan/pkg/fleet"
@@ -133,12 +132,9 @@ func save(file string, p *planner.Plan) error {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // a plan holds no secret; its folder is the user's
-		return err
+		return unsaved("the plan", file, err)
 	}
-	if err := maybe.WriteFile(file, data, 0o600); err != nil {
-		return fmt.Errorf("the plan can't be saved: %w", err)
-	}
-	return nil
+	return saveFile("the plan", file, data, 0o600)
 }
 
 // planExit is the exit code of a plan: 1 where a tenant has none that may be applied, 2 on

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/urfave/cli/v2"
 
@@ -79,13 +78,13 @@ func carryOutRotation(c *cli.Context, r *express.Rotation) error {
 		return nil
 	}
 	if r.KeyFile != "" {
-		if err := maybe.WriteFile(r.KeyFile, r.Key, 0o644); err != nil { //nolint:gosec // a public key
-			return fmt.Errorf("writing the key: %w", err)
+		if err := saveFile("the key", r.KeyFile, r.Key, 0o644); err != nil {
+			return err
 		}
 		fmt.Fprintf(out, "\nThe key was copied to %s.\n", r.KeyFile)
 	}
-	if err := maybe.WriteFile(r.File, r.After, mode(r.File)); err != nil {
-		return fmt.Errorf("writing the manifest: %w", err)
+	if err := saveFile("the manifest", r.File, r.After, mode(r.File)); err != nil {
+		return err
 	}
 	if !c.IsSet("tenant") {
 		fmt.Fprintln(out, "\nThe manifest was edited. Plan and apply it; until then nothing has changed on any tenant.")
