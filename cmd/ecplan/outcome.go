@@ -39,7 +39,7 @@ func results(p planner.TenantPlan, out executor.Outcome) []report.StepResult {
 	for i, s := range out.Steps {
 		r := report.StepResult{
 			ID: s.ID, Address: s.Address, Part: p.Steps[i].Part, Action: p.Steps[i].Action,
-			Outcome: stepOutcome(s.Status), ObjectID: s.ObjectID,
+			Outcome: stepOutcome(s.Status), ObjectID: s.ObjectID, HadEffect: s.Status == executor.Unknown && s.Changed,
 		}
 		if s.Err != nil {
 			r.Error = s.Err.Error()

@@ -25,7 +25,8 @@ type StepResult struct {
 	Address string
 	Status  Status
 	// Changed says that the request had its effect, as far as anybody knows. It can
-	// be true of a failed step: one whose request was done and whose wait failed.
+	// be true of a failed step: one whose request was done and whose wait failed; and of
+	// an unknown one, when it was found out since.
 	Changed bool
 	// ObjectID is the object's id on the tenant, if known.
 	ObjectID string
@@ -70,6 +71,15 @@ func (o *Outcome) failed() *StepResult {
 		}
 	}
 	return nil
+}
+
+// Found takes over what was found out, after the run, of a step whose outcome nobody knew.
+func (o *Outcome) Found(s Settled) {
+	for i := range o.Steps {
+		if o.Steps[i].ID == s.Step {
+			o.Steps[i].Changed = s.State == kind.AsAfter
+		}
+	}
 }
 
 func (o *Outcome) sum() {

@@ -79,6 +79,12 @@ func (r *rollout) back(t *Target, res *Result, why string) {
 	r.Progress.back(res, why)
 	o, past := r.Apply, r.Past
 	o.Progress, past.Fresh = r.Progress.Steps(res.Tenant, false), res.fresh
+	past.Settled = func(run string, s executor.Settled) {
+		res.Outcome.Found(s)
+		if r.Past.Settled != nil {
+			r.Past.Settled(run, s)
+		}
+	}
 	res.Back, res.BackOutcome, res.BackErr = t.TakeBack(o.Hard, res.Outcome.Run, past, o)
 	if TakenBack(res.Back, res.BackOutcome, res.BackErr) {
 		res.State = StateRolledBack

@@ -78,6 +78,8 @@ type StepResult struct {
 	Part    string      `json:"part,omitempty"`
 	Action  kind.Verb   `json:"action"`
 	Outcome StepOutcome `json:"outcome"`
+	// HadEffect says of an unknown step that it was found out since: it was done.
+	HadEffect bool `json:"had_effect,omitempty"`
 	// Error says why it failed, or what is unknown.
 	Error string `json:"error,omitempty"`
 	// ObjectID is the object's id on the tenant, where it is known.
@@ -149,10 +151,11 @@ func runDocument(r RunReport) *document {
 // remains is 1 where something is left to be done on the tenant: that comes first.
 func remains(o Outcome) int { return map[Outcome]int{Failed: 1}[o] }
 
+// doneOf counts the steps that were done, as far as anybody knows by now.
 func doneOf(steps []StepResult) int {
 	n := 0
 	for _, s := range steps {
-		if s.Outcome == StepDone {
+		if s.Outcome == StepDone || s.HadEffect {
 			n++
 		}
 	}
@@ -297,6 +300,9 @@ func resultCard(r StepResult, back bool) card {
 	var about []string
 	if back && r.Outcome != StepDone {
 		about = append(about, "to take it back")
+	}
+	if r.HadEffect {
+		about = append(about, "had its effect")
 	}
 	if r.ObjectID != "" {
 		about = append(about, short(r.ObjectID, maxName))
