@@ -43,7 +43,7 @@ func rehearseAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o.Secrets = map[string]string{}
+	o.Secrets, o.Names = map[string]string{}, map[string]bool{}
 	for k, v := range secrets {
 		o.Secrets[k], _ = v.(string)
 	}
@@ -52,14 +52,18 @@ func rehearseAction(c *cli.Context) error {
 		return err
 	}
 	var out []rehearse.Transcript
-	failed := false
+	failed, whole := false, true
 	for _, t := range ts {
 		tr, err := t.Rehearse(c.Context, o)
 		if err != nil {
+			whole = false // what Actions it has is not known
 			tr = rehearse.Transcript{Tenant: t.Tenant.Name, Domain: t.Tenant.Domain, Error: err.Error()}
 		}
 		failed = failed || tr.Error != "" || tr.Failures() > 0
 		out = append(out, tr)
+	}
+	if err := o.Misnamed(); whole && err != nil {
+		return err
 	}
 	if err := report.Rehearsals(streams(c).Out, out, look(c, streams(c).Out)); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ecplan/ecplan/pkg/executor"
@@ -30,6 +31,23 @@ type RehearseOptions struct {
 	AppMetadata map[string]any
 	// Secrets are values of Actions' secrets that are not at hand otherwise, by name.
 	Secrets map[string]string
+	// Names, if not nil, takes the names of all secrets that the Actions have.
+	Names map[string]bool
+}
+
+// Misnamed says which of Secrets is that of no Action, once all tenants gave their Names.
+func (o *RehearseOptions) Misnamed() error {
+	for _, name := range manifest.Keys(o.Secrets) {
+		if o.Names[name] {
+			continue
+		}
+		there := "None has any"
+		if len(o.Names) > 0 {
+			there = "There are " + strings.Join(manifest.Keys(o.Names), ", ")
+		}
+		return fmt.Errorf("--secret %s: no rehearsed Action has a secret of that name. %s", name, there)
+	}
+	return nil
 }
 
 // Offline makes a target that is never asked anything: no credentials are needed.
@@ -56,14 +74,14 @@ func (t *Target) Rehearse(ctx context.Context, o RehearseOptions) (rehearse.Tran
 	}
 	keys := make([]string, len(setup.Apps)) // why there is none to sign in with
 	resources, seed := t.Resources, rehearse.Seed(nil)
+	values := &rehearse.Values{Given: o.Secrets, Names: o.Names}
 	if o.Live {
 		_, _, state, err := t.look(ctx, setup, express.LookOptions{Organization: o.Organization})
 		if err != nil {
 			return rehearse.Transcript{}, err
 		}
-		values := &rehearse.Values{Given: o.Secrets}
 		seed = rehearse.AsIs(setup, state, values)
-		script.Source, script.Notes = "the tenant as it is", values.Notes
+		script.Source = "the tenant as it is"
 		for i, app := range setup.Apps {
 			keys[i] = state.Apps[i].WithoutKey(app, t.Now)
 		}
@@ -77,9 +95,10 @@ func (t *Target) Rehearse(ctx context.Context, o RehearseOptions) (rehearse.Tran
 			}
 		}
 	} else {
-		resources, script.Notes = rehearse.StandIn(t.Resources, o.Secrets)
+		resources = rehearse.StandIn(t.Resources, values)
 		seed = rehearse.Before(resources)
 	}
+	script.Notes = values.Notes
 	script.Notes = append(script.Notes,
 		"The people, their directory and their organization are the rehearsal's own, and so is the key that Okta signs in with.",
 		"The exact requests that Okta sends are not public; these need the same scopes and claims.")

@@ -55,8 +55,17 @@ func reveal(v any, secrets map[string]string) any {
 type Values struct {
 	// Given are those that were given for the rehearsal, by name.
 	Given map[string]string
+	// Names, if not nil, takes the names of all secrets that the Actions have.
+	Names map[string]bool
 	// Notes say which values stand in for which secrets.
 	Notes []string
+}
+
+// there takes note of a secret that an Action has.
+func (v *Values) there(name string) {
+	if v.Names != nil {
+		v.Names[name] = true
+	}
 }
 
 // AsIs is a tenant as it was read: its set-up, the Actions in its login flow as they are
@@ -143,6 +152,7 @@ func deployedAction(id string, a object, r *manifest.Resource, st *express.State
 	var standIns, taken []string
 	for _, s := range list {
 		name := str(s, "name")
+		v.there(name)
 		value, given := v.Given[name]
 		if r != nil && !given {
 			spec, _ := r.Spec["secrets"].(object)
@@ -166,22 +176,27 @@ func deployedAction(id string, a object, r *manifest.Resource, st *express.State
 	return object{"id": id, "name": a["name"], "supported_triggers": a["supported_triggers"], "runtime": a["runtime"], "code": code, "secrets": secrets, "deployed": true}
 }
 
-// StandIn fills in the sensitive values that are not at hand, and returns notes that
-// say so. The resources are not changed.
-func StandIn(rs []*manifest.Resource, given map[string]string) (filled []*manifest.Resource, notes []string) {
+// StandIn fills in the sensitive values that are not at hand, and notes which. The
+// resources are not changed.
+func StandIn(rs []*manifest.Resource, v *Values) (filled []*manifest.Resource) {
 	for _, r := range rs {
+		if own, ok := r.Spec["secrets"].(object); ok && r.Kind == "Action" {
+			for name := range own {
+				v.there(name)
+			}
+		}
 		var missing []string
 		secrets := maps.Clone(r.Secrets)
 		if secrets == nil {
 			secrets = map[string]string{}
 		}
-		manifest.Walk(r.Spec, func(v any) {
-			path, ok := manifest.AsSecret(v)
+		manifest.Walk(r.Spec, func(value any) {
+			path, ok := manifest.AsSecret(value)
 			if _, known := secrets[path]; !ok || known {
 				return
 			}
 			name := path[strings.LastIndexByte(path, '.')+1:]
-			if value, ok := given[name]; ok {
+			if value, ok := v.Given[name]; ok {
 				secrets[path] = value
 				return
 			}
@@ -193,8 +208,8 @@ func StandIn(rs []*manifest.Resource, given map[string]string) (filled []*manife
 		filled = append(filled, &c)
 		if len(missing) > 0 {
 			slices.Sort(missing)
-			notes = append(notes, fmt.Sprintf("%s: %s is not at hand; a stand-in is used.", r.Address(), strings.Join(missing, ", ")))
+			v.Notes = append(v.Notes, fmt.Sprintf("%s: %s is not at hand; a stand-in is used.", r.Address(), strings.Join(missing, ", ")))
 		}
 	}
-	return filled, notes
+	return filled
 }
