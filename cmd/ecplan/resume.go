@@ -177,9 +177,11 @@ func pastTarget(c *cli.Context) (*fleet.Target, []*journal.Log, error) {
 	return t, logs, err
 }
 
-// takenBack says whether a finished rollback took the run back.
+// takenBack says whether a finished rollback took the run back, and was not taken back itself.
 func takenBack(logs []*journal.Log, run string) bool {
-	return slices.ContainsFunc(logs, func(l *journal.Log) bool { return l.Header.RollsBack == run && l.Outcome() == journal.OutcomeDone })
+	return slices.ContainsFunc(logs, func(l *journal.Log) bool {
+		return l.Header.RollsBack == run && l.Outcome() == journal.OutcomeDone && !takenBack(logs, l.Header.Run)
+	})
 }
 
 func pastOptions(c *cli.Context, by journal.Who) fleet.PastOptions {

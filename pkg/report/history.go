@@ -35,7 +35,8 @@ type PastRun struct {
 	Tool           string      `json:"tool,omitempty"`
 	ManifestDigest string      `json:"manifest_digest,omitempty"`
 	PlanChecksum   string      `json:"plan_checksum,omitempty"`
-	// RollsBack is the run that this one took back, TakenBackBy the last that took it back.
+	// RollsBack is the run that this one took back, TakenBackBy the last that took it
+	// back and was not taken back itself.
 	RollsBack   string `json:"rolls_back,omitempty"`
 	TakenBackBy string `json:"taken_back_by,omitempty"`
 	// Damage says what is wrong with the journal and where.
@@ -119,17 +120,15 @@ func pastStep(id string, st *journal.StepState) PastStep {
 
 // History lists runs, newest first, as text or JSON.
 func History(w io.Writer, runs []PastRun, o Options) error {
+	runs = slices.Clone(runs)
+	slices.SortStableFunc(runs, func(a, b PastRun) int { return cmp.Compare(b.Run, a.Run) })
 	taken := map[string]string{}
-	for _, r := range runs {
-		if r.RollsBack != "" && r.Outcome == string(journal.OutcomeDone) {
+	for i, r := range runs { // a rollback comes before what it took back
+		runs[i].TakenBackBy = taken[r.Run]
+		if r.RollsBack != "" && r.Outcome == string(journal.OutcomeDone) && taken[r.Run] == "" && taken[r.RollsBack] == "" {
 			taken[r.RollsBack] = r.Run
 		}
 	}
-	runs = slices.Clone(runs)
-	for i := range runs {
-		runs[i].TakenBackBy = taken[runs[i].Run]
-	}
-	slices.SortStableFunc(runs, func(a, b PastRun) int { return cmp.Compare(b.Run, a.Run) })
 	switch o.Format {
 	case Text, "":
 	case JSON:
