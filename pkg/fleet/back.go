@@ -62,11 +62,12 @@ func (t *Target) planBack(ctx context.Context, rollout string, force bool, past 
 	taken := map[string]bool{}
 	for _, l := range slices.Backward(logs) {
 		switch h := l.Header; {
+		case taken[h.Run]: // a rollback too: what it took back stands again
 		case h.RollsBack != "" && l.Outcome() == journal.OutcomeDone && len(l.Unsettled()) == 0:
 			taken[h.RollsBack] = true
 		case h.RollsBack != "" && !taken[h.RollsBack]:
 			return "", nil, fmt.Errorf("%s: the rollback %s is not finished: finish it first, by 'ecplan resume %s'", t.Tenant.Name, h.Run, h.Run)
-		case h.Rollout == rollout && !taken[h.Run]:
+		case h.Rollout == rollout:
 			back, err := t.PlanRollback(ctx, h.Run, force, past)
 			return h.Run, back, err
 		}
