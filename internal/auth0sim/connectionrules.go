@@ -34,9 +34,10 @@ func (c *call) checkConnection(con *connection, o obj) *answer {
 	return c.checkAttributes(con, options)
 }
 
-// checkRealms: realms are a matter of databases (terraform-provider-auth0 #827; that the
-// deploy CLI takes those of others out of an export confirms it), and a realm leads to one
-// connection (OAS POST /connections; for PATCH it is UNCONFIRMED).
+// checkRealms: realms are a matter of databases (terraform-provider-auth0 #827, where the
+// realm was another than the name; the name itself, which every connection shows, is taken
+// back), and a realm leads to one connection (OAS POST /connections; for PATCH it is
+// UNCONFIRMED).
 func (c *call) checkRealms(con *connection, o obj) *answer {
 	given, isGiven := o["realms"]
 	if !isGiven {
@@ -47,7 +48,7 @@ func (c *call) checkRealms(con *connection, o obj) *answer {
 		o["realms"] = []any{con.o["name"]} // OAS
 		return nil
 	}
-	if con.field("strategy") != "auth0" {
+	if con.field("strategy") != "auth0" && !slices.Equal(realms, []string{con.field("name")}) {
 		return c.invalidBody("Realms is only supported for database connections.")
 	}
 	for _, other := range c.t.connections.all {

@@ -144,6 +144,13 @@ func TestConnectionRules(t *testing.T) {
 	if got := s.post("/connections", create("auth0", obj{"realms": []any{}, "options": obj{"enabledDatabaseCustomization": true, "set_user_root_attributes": "on_first_login"}})); fmt.Sprint(got["realms"]) != "[new]" {
 		t.Errorf("realms are %v", got["realms"])
 	}
+	named := create("samlp", obj{"name": "named", "realms": []any{"named"}, "options": obj{"signInEndpoint": "https://idp.example"}})
+	at := "/connections/" + s.post("/connections", named)["id"].(string)
+	for _, k := range []string{"name", "strategy"} {
+		delete(named, k)
+	}
+	s.patch(at, named) // as a client sends back what it read
+	s.refused("PATCH", at, obj{"realms": []any{"named", "other"}}, 400, "invalid_body", "Realms is only supported for database connections.")
 	if got := s.patch("/connections/"+users, obj{"realms": []any{"users", "staff"}}); fmt.Sprint(got["realms"]) != "[users staff]" {
 		t.Errorf("realms are %v", got["realms"])
 	}
