@@ -366,8 +366,6 @@ func TestOrganizations(t *testing.T) {
 	s.refused("DELETE", at, nil, 404, "", "No organization found by that id or name")
 }
 
-// TestUserIdentifiers: an address and a user name are taken within a connection, not
-// across them.
 func TestSettings(t *testing.T) {
 	s := newTenant(t, auth0sim.Options{})
 	const at = "/tenants/settings"
@@ -384,7 +382,13 @@ func TestSettings(t *testing.T) {
 	}
 	s.refused("PATCH", at, obj{"session_lifetime": 1, "session_lifetime_in_minutes": 60}, 400, "invalid_body", "Cannot set both session_lifetime and session_lifetime_in_minutes")
 	s.refused("PATCH", at, obj{"session_lifetime": 20160}, 400, "invalid_body", "Payload validation error: 'Value 20160 is greater than maximum 8760' on property session_lifetime…")
-	s.refused("PATCH", at, obj{"sandbox_version": "8"}, 400, "invalid_body", `The sandbox_version provided is invalid. Please use one of the available options: ["22","18"]`)
+	if got := s.patch(at, obj{"sandbox_version": "12", "flags": obj{flag: true}}); got["sandbox_version"] != "12" {
+		t.Errorf("an older sandbox: %v", got)
+	}
+	if flags := s.get(at)["flags"].(obj); flags[flag] != nil {
+		t.Errorf("a flag that stays as it is: %v", flags)
+	}
+	s.refused("PATCH", at, obj{"sandbox_version": "9"}, 400, "invalid_body", `The sandbox_version provided is invalid. Please use one of the available options: ["22","18"]`)
 	s.refused("PATCH", at, obj{"friendly_name": "n", "flags": obj{flag: false}}, 400, "invalid_body", "Updating the "+flag+" flag is not allowed. Please contact us if you need additional information.")
 	const migration = "trust_azure_adfs_email_verified_connection_property"
 	s.refused("PATCH", at, obj{"flags": obj{migration: true}}, 400, "invalid_body", "You are not allowed to set flag '"+migration+"' for this tenant.")
@@ -394,6 +398,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// TestUserIdentifiers: an address and a user name are taken within a connection, not
+// across them.
 func TestUserIdentifiers(t *testing.T) {
 	s := newTenant(t, auth0sim.Options{})
 	s.post("/connections", obj{"name": "second", "strategy": "auth0", "options": obj{"requires_username": true}})

@@ -8,6 +8,10 @@ import (
 // sandboxVersions are only in the answer to a read (facts, recorded §8).
 var sandboxVersions = []any{"22", "18"}
 
+// formerVersions were accepted while they were available (REC-tf Tenant_EnableSSO has 16; 12 and
+// 8: terraform (alexkappa) #338, deploy-cli #69), so they still are: a client may be as old.
+var formerVersions = []any{"16", "12", "8", "4"}
+
 // lifetimes are settings in hours that a PATCH may give in minutes instead; a read
 // shows hours, with a fraction if need be (OAS UpdateTenantSettingsRequestContent,
 // go-auth0's TestTenantManager, deploy-cli #1261).
@@ -17,7 +21,7 @@ var lifetimes = []string{"session_lifetime", "idle_session_lifetime", "ephemeral
 // terraform #127).
 var migrationFlags = []string{"disable_clickjack_protection_headers", "trust_azure_adfs_email_verified_connection_property"}
 
-// lockedFlag can't be set, and shows only in the answer to a PATCH, with another that
+// lockedFlag can't be changed from what the answer to a PATCH says of it, and shows only in the answer to a PATCH, with another that
 // says so (all 28 recorded PATCHes and none of 61 GETs; deploy-cli #792).
 const lockedFlag = "enforce_client_authentication_on_passwordless_start"
 
@@ -39,6 +43,7 @@ func (c *call) updateSettings() answer {
 			delete(c.body, name+"_in_minutes")
 		}
 	}
+	delete(object(c.body["flags"]), lockedFlag)
 	mergeKey(c.t.settings, c.body, "flags")
 	merge(c.t.settings, c.body)
 	if c.t.settings["default_redirection_uri"] == "" { // REC-tf Tenant_DefaultRedirectionURI: empty is not set
@@ -56,11 +61,11 @@ func (c *call) refuseSettings() *answer {
 			return c.invalidBody("Cannot set both " + name + " and " + name + "_in_minutes") // OAS: "Cannot be specified together"; wording UNCONFIRMED
 		}
 	}
-	if v := c.body["sandbox_version"]; v != nil && !slices.Contains(sandboxVersions, v) {
+	if v := c.body["sandbox_version"]; v != nil && !slices.Contains(slices.Concat(sandboxVersions, formerVersions), v) {
 		return c.invalidBody("The sandbox_version provided is invalid. Please use one of the available options: " + string(encode(sandboxVersions))) // terraform (alexkappa) #338
 	}
 	flags, have := object(c.body["flags"]), object(c.t.settings["flags"])
-	if _, given := flags[lockedFlag]; given {
+	if v, given := flags[lockedFlag]; given && v != true {
 		return c.invalidBody("Updating the " + lockedFlag + " flag is not allowed. Please contact us if you need additional information.")
 	}
 	for _, flag := range migrationFlags {
