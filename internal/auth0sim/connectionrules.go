@@ -64,17 +64,19 @@ func (c *call) checkRealms(con *connection, o obj) *answer {
 // (go-auth0's tests of connections).
 var configured = setOf("oidc", "samlp", "okta", "adfs", "waad", "pingfederate", "oauth1")
 
-// checkProvider holds what single strategies need of their options.
+// checkProvider holds what single strategies need of their options. What is missing was
+// reported of creates alone.
 func (c *call) checkProvider(con *connection, options obj) *answer {
+	creates := c.route.method == http.MethodPost
 	_, hashed := options["custom_password_hash"]
 	switch strategy := con.field("strategy"); {
 	case hashed && strategy != "auth0": // OAS, this and the next
 		return c.invalidBody("The custom_password_hash option is only available for database connections")
 	case hashed:
 		return c.invalidBody("custom_password_hash option cannot be set because the universal password hash feature is not enabled for this tenant")
-	case strategy == "adfs" && str(options["adfs_server"]) == "" && str(options["fedMetadataXml"]) == "":
+	case creates && strategy == "adfs" && str(options["adfs_server"]) == "" && str(options["fedMetadataXml"]) == "":
 		return c.invalidBody("missing federation metadata url") // terraform-provider-auth0 (alexkappa) #457, OAS ConnectionOptionsADFS
-	case strategy == "google-apps" && options != nil && str(options["tenant_domain"]) == "":
+	case creates && strategy == "google-apps" && options != nil && str(options["tenant_domain"]) == "":
 		return c.invalidBody("undefined is not a valid google apps domain") // terraform-provider-auth0 (alexkappa) #334; without options it can be made (go-auth0's tests)
 	case configured[strategy] && options == nil:
 		return c.invalidBody("Payload validation error: 'Missing required property: options'.") // wording UNCONFIRMED
@@ -86,13 +88,14 @@ func (c *call) checkProvider(con *connection, options obj) *answer {
 
 // checkDatabase: where the users of a database are (OAS POST and PATCH /connections).
 func (c *call) checkDatabase(con *connection, options obj) *answer {
-	custom := truth(options["enabledDatabaseCustomization"])
-	if _, given := options["set_user_root_attributes"]; given && !custom {
+	said, given := options["enabledDatabaseCustomization"]
+	custom := truth(said)
+	if options["set_user_root_attributes"] != nil && !custom {
 		return c.invalidBody("options.set_user_root_attributes can be set only for enterprise connections, social connections or custom database connections (using external users store)")
 	}
 	former := object(con.o["options"])
 	_, used := c.t.users.find(func(u *user) bool { return slices.Contains(u.connections(), con.field("name")) })
-	if used && custom != truth(former["enabledDatabaseCustomization"]) {
+	if used && given && custom != truth(former["enabledDatabaseCustomization"]) {
 		return c.invalidBody(`This database contains users. You cannot change "options.enabledDatabaseCustomization" setting.`)
 	}
 	return nil

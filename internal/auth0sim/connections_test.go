@@ -151,6 +151,8 @@ func TestConnectionRules(t *testing.T) {
 	}
 	s.patch(at, named) // as a client sends back what it read
 	s.refused("PATCH", at, obj{"realms": []any{"named", "other"}}, 400, "invalid_body", "Realms is only supported for database connections.")
+	s.patch("/connections/"+s.newConnection("workspace", "google-apps", obj{"tenant_domain": "acme.example"}), obj{"options": obj{"client_id": "c"}})
+	s.patch("/connections/"+s.newConnection("fs", "adfs", obj{"adfs_server": "fs.example"}), obj{"options": obj{"signInEndpoint": "https://fs.example"}})
 	if got := s.patch("/connections/"+users, obj{"realms": []any{"users", "staff"}}); fmt.Sprint(got["realms"]) != "[users staff]" {
 		t.Errorf("realms are %v", got["realms"])
 	}
