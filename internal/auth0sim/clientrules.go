@@ -1,6 +1,7 @@
 package auth0sim
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,7 +28,8 @@ func (c *call) checkSettled(cl *client) *answer {
 			}
 		}
 	}
-	if mode, given := c.body["third_party_security_mode"]; given && mode != cl.o["third_party_security_mode"] { // docs-v2 permissive-mode.mdx
+	// docs-v2 permissive-mode.mdx. A first party's client has no mode, and becomes permissive.
+	if mode, given := c.body["third_party_security_mode"]; given && mode != cmp.Or(cl.field("third_party_security_mode"), "permissive") {
 		return c.invalidBody("third_party_security_mode cannot be changed after the client was created.")
 	}
 	if strictThirdParty(cl.o) && c.body["is_first_party"] == true { // docs-v2 security-controls.mdx

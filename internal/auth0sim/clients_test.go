@@ -152,6 +152,9 @@ func TestThirdPartyClients(t *testing.T) {
 		t.Errorf("a third party's client without a mode: %v", got)
 	}
 	s.refused("PATCH", first, obj{"third_party_security_mode": "strict"}, 400, "invalid_body", mode)
+	second := "/clients/" + s.post("/clients", obj{"name": "f"})["client_id"].(string)
+	s.refused("PATCH", second, obj{"is_first_party": false, "third_party_security_mode": "strict"}, 400, "invalid_body", mode)
+	s.patch(second, obj{"is_first_party": false, "third_party_security_mode": "permissive"})
 }
 
 // TestClientReferences: what a client names must be free, or be there (OAS POST and PATCH

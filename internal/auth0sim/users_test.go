@@ -75,6 +75,7 @@ func TestUserUpdate(t *testing.T) {
 	s.refused("PATCH", staff, obj{"email_verified": true}, 400, "invalid_body", "Email verification is not supported for enterprise users.")
 	s.refused("PATCH", staff, obj{"password": "x"}, 400, "invalid_body", "Connection is not supported for this operation.")
 	s.refused("PATCH", staff, obj{"nickname": "x", "name": "y"}, 400, "invalid_body", "The following user attributes cannot be updated: name, nickname. The connection must either be a database connection (using the Auth0 store), a passwordless connection (email or sms) or has disabled 'Sync user profile attributes at each login'.")
+	s.patch(staff, obj{"password": nil, "username": nil, "email": nil}) // as for two that can't be changed at once
 	s.patch(staff, obj{"user_metadata": obj{"a": "b"}, "blocked": true})
 	s.patch(guest, obj{"nickname": "x"})
 }

@@ -106,9 +106,9 @@ func (c *call) checkUserUpdate(u *user) *answer {
 	}
 	roots := slices.DeleteFunc([]string{"family_name", "given_name", "name", "nickname", "picture"}, func(k string) bool { return !sent(k) })
 	switch {
-	case sent("password") || sent("username"):
+	case c.body["password"] != nil || c.body["username"] != nil:
 		return refuse("invalid_body", "Connection is not supported for this operation.")
-	case sent("email") && provider != "email":
+	case c.body["email"] != nil && provider != "email":
 		return refuse("invalid_body", "Cannot update email for non-database user.")
 	case sent("email_verified") && !passwordless && !truth(first["isSocial"]):
 		return refuse("invalid_body", "Email verification is not supported for enterprise users.")
