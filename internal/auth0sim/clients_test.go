@@ -83,7 +83,7 @@ func TestGrantRules(t *testing.T) {
 	s.refused("PATCH", all, obj{"allow_all_scopes": true, "scope": []any{"a"}}, 400, "invalid_body", scopes)
 	own := "/client-grants/" + s.post("/client-grants", obj{"audience": management, "client_id": client})["id"].(string)
 	s.refused("PATCH", own, obj{"allow_all_scopes": true}, 400, "invalid_body", system)
-	s.patch(own, obj{"scope": []any{"read:clients"}})
+	s.patch(own, obj{"scope": []any{"read:clients"}, "allow_all_scopes": nil})
 }
 
 // TestGrantTypes: which grant types a client can have (deploy-cli #45 and #205,

@@ -50,6 +50,20 @@ func (c *collection[T]) remove(id string) bool {
 	return true
 }
 
+// removeAll removes what match accepts, and says by id what that was.
+func (c *collection[T]) removeAll(match func(T) bool) map[string]bool {
+	gone := map[string]bool{}
+	c.all = slices.DeleteFunc(c.all, func(x T) bool {
+		if !match(x) {
+			return false
+		}
+		gone[x.rec().id] = true
+		delete(c.byID, x.rec().id)
+		return true
+	})
+	return gone
+}
+
 // find returns the first object that match accepts.
 func (c *collection[T]) find(match func(T) bool) (T, bool) {
 	if i := slices.IndexFunc(c.all, match); i >= 0 {

@@ -151,11 +151,8 @@ func (c *call) deleteConnection() answer {
 	if c.s.o.DeleteTime > 0 {
 		c.t.deleting[con.field("name")] = c.now.Add(c.s.o.DeleteTime)
 	}
-	for _, u := range slices.Clone(c.t.users.all) {
-		if slices.Contains(u.connections(), con.field("name")) { // its users go with it (community.auth0.com 151148)
-			c.t.removeUser(u.id)
-		}
-	}
+	// Its users go with it (community.auth0.com 151148).
+	c.t.removeUsers(func(u *user) bool { return slices.Contains(u.connections(), con.field("name")) })
 	for _, g := range c.t.organizations.all {
 		g.connections = slices.DeleteFunc(g.connections, func(x obj) bool { return x["connection_id"] == c.params["id"] })
 	}

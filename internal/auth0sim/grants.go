@@ -87,7 +87,7 @@ func (c *call) createGrant() answer {
 
 // checkAllScopes holds allow_all_scopes of a body to what goes with it.
 func (c *call) checkAllScopes(api *resourceServer) *answer {
-	if _, given := c.body["allow_all_scopes"]; given && api != nil && truth(api.o["is_system"]) {
+	if c.body["allow_all_scopes"] != nil && api != nil && truth(api.o["is_system"]) {
 		return c.invalidBody("`allow_all_scopes` cannot be provided when `audience` is a system API") // pulumi-auth0 #1069, Terraform provider #1466: false too
 	}
 	if truth(c.body["allow_all_scopes"]) && len(list(c.body["scope"])) > 0 { // deploy-cli #1278; wording UNCONFIRMED

@@ -235,18 +235,19 @@ func (c *call) deleteUser() answer {
 	if fail := c.foreign("delete:users"); fail != nil {
 		return *fail
 	}
-	c.t.removeUser(c.params["id"])
+	c.t.removeUsers(func(u *user) bool { return u.id == c.params["id"] })
 	return noContent() // again 204 (facts §3.0)
 }
 
-// removeUser takes a user away, from organizations too.
-func (t *tenant) removeUser(id string) {
-	if !t.users.remove(id) {
+// removeUsers takes those away that match accepts, from organizations too.
+func (t *tenant) removeUsers(match func(*user) bool) {
+	gone := t.users.removeAll(match)
+	if len(gone) == 0 {
 		return
 	}
 	for _, g := range t.organizations.all {
-		g.members = slices.DeleteFunc(g.members, func(m string) bool { return m == id })
-		delete(g.memberRoles, id)
+		g.members = slices.DeleteFunc(g.members, func(m string) bool { return gone[m] })
+		maps.DeleteFunc(g.memberRoles, func(m string, _ []string) bool { return gone[m] })
 	}
 }
 
