@@ -24,6 +24,8 @@ func amend(d *document) {
 	for _, flag := range []string{
 		"enable_sso", "universal_login", "disable_impersonation", // REC-tf Tenant_EnableSSO
 		"require_pushed_authorization_requests", // deploy-cli's allowedTenantFlags, go-auth0's TenantFlags
+		"enable_custom_domain_in_emails",        // these too, the former until 2026-06 (deploy-cli #1401)
+		"enable_legacy_logs_search_v2",          // go-auth0's TenantFlags
 	} {
 		if d.Schemas["TenantSettingsFlags"].Properties[flag] == nil {
 			add("TenantSettingsFlags", flag, boolean)

@@ -124,7 +124,9 @@ func (c *call) checkParameters() *answer {
 		// Paging and field selection are let through everywhere: credentials ignore
 		// include_totals and per_page (REC-tf ClientAuthenticationMethodsPrivateKeyJWT).
 		// Unknown others: UNCONFIRMED per endpoint, refused as z-schema words it.
-		if base := strings.TrimSuffix(name, "[]"); !known[base] && (c.route.strict || !tolerated[base]) {
+		base := strings.TrimSuffix(name, "[]")
+		pages := base == "page" || base == "per_page"
+		if !known[base] && !pages && (c.route.strict || !tolerated[base]) {
 			a := badRequest("invalid_query_string", "Query validation error: 'Additional properties not allowed: %s'.", name)
 			return &a
 		}
@@ -133,7 +135,7 @@ func (c *call) checkParameters() *answer {
 }
 
 var tolerated = map[string]bool{
-	"page": true, "per_page": true, "include_totals": true, "from": true, "take": true, "fields": true, "include_fields": true,
+	"include_totals": true, "from": true, "take": true, "fields": true, "include_fields": true,
 }
 
 // invalidBody is a 400 about the body. The service behind /actions gives no error code

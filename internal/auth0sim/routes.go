@@ -16,7 +16,7 @@ type route struct {
 	op       *operation
 	scopes   []string // any of them, or all if all is set
 	all      bool
-	strict   bool // no query parameters but the document's
+	strict   bool // no query parameters but pages and the document's
 	bodyless bool // no body is as good as one
 	handle   func(*call) answer
 }

@@ -17,10 +17,6 @@ var formerVersions = []any{"16", "12", "8", "4"}
 // go-auth0's TestTenantManager, deploy-cli #1261).
 var lifetimes = []string{"session_lifetime", "idle_session_lifetime", "ephemeral_session_lifetime", "idle_ephemeral_session_lifetime"}
 
-// migrationFlags can be set only where they are already (deploy-cli #374, #590,
-// terraform #127).
-var migrationFlags = []string{"disable_clickjack_protection_headers", "trust_azure_adfs_email_verified_connection_property"}
-
 // lockedFlag can't be changed from what the answer to a PATCH says of it, and shows only in the answer to a PATCH, with another that
 // says so (all 28 recorded PATCHes and none of 61 GETs; deploy-cli #792).
 const lockedFlag = "enforce_client_authentication_on_passwordless_start"
@@ -64,14 +60,10 @@ func (c *call) refuseSettings() *answer {
 	if v := c.body["sandbox_version"]; v != nil && !slices.Contains(slices.Concat(sandboxVersions, formerVersions), v) {
 		return c.invalidBody("The sandbox_version provided is invalid. Please use one of the available options: " + string(encode(sandboxVersions))) // terraform (alexkappa) #338
 	}
-	flags, have := object(c.body["flags"]), object(c.t.settings["flags"])
-	if v, given := flags[lockedFlag]; given && v != true {
+	// Other flags can't be set on some tenants (deploy-cli #374, #590, terraform #127), but
+	// can on most: deploy-cli's allowedTenantFlags has them since.
+	if v, given := object(c.body["flags"])[lockedFlag]; given && v != true {
 		return c.invalidBody("Updating the " + lockedFlag + " flag is not allowed. Please contact us if you need additional information.")
-	}
-	for _, flag := range migrationFlags {
-		if _, given := flags[flag]; given && have[flag] == nil {
-			return c.invalidBody("You are not allowed to set flag '" + flag + "' for this tenant.")
-		}
 	}
 	return nil
 }
