@@ -68,7 +68,7 @@ var configured = setOf("oidc", "samlp", "okta", "adfs", "waad", "pingfederate", 
 // reported of creates alone.
 func (c *call) checkProvider(con *connection, options obj) *answer {
 	creates := c.route.method == http.MethodPost
-	_, hashed := options["custom_password_hash"]
+	hashed := options["custom_password_hash"] != nil
 	switch strategy := con.field("strategy"); {
 	case hashed && strategy != "auth0": // OAS, this and the next
 		return c.invalidBody("The custom_password_hash option is only available for database connections")

@@ -141,7 +141,7 @@ func TestConnectionRules(t *testing.T) {
 			(&tenant{t, s.Server, s.bearer}).refused(c.method, "/connections"+c.path, c.body, c.status, c.code, c.text)
 		})
 	}
-	if got := s.post("/connections", create("auth0", obj{"realms": []any{}, "options": obj{"enabledDatabaseCustomization": true, "set_user_root_attributes": "on_first_login"}})); fmt.Sprint(got["realms"]) != "[new]" {
+	if got := s.post("/connections", create("auth0", obj{"realms": []any{}, "options": obj{hash: nil, "enabledDatabaseCustomization": true, "set_user_root_attributes": "on_first_login"}})); fmt.Sprint(got["realms"]) != "[new]" {
 		t.Errorf("realms are %v", got["realms"])
 	}
 	named := create("samlp", obj{"name": "named", "realms": []any{"named"}, "options": obj{"signInEndpoint": "https://idp.example"}})
