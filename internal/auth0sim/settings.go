@@ -8,8 +8,8 @@ import (
 // sandboxVersions are only in the answer to a read (facts, recorded §8).
 var sandboxVersions = []any{"22", "18"}
 
-// formerVersions were accepted while they were available (REC-tf Tenant_EnableSSO has 16; 12 and
-// 8: terraform (alexkappa) #338, deploy-cli #69), so they still are: a client may be as old.
+// formerVersions are taken still, for a client may be as old: 16 was set in REC-tf
+// Tenant_EnableSSO, 12 was on offer in terraform (alexkappa) #338; 8 and 4 are UNCONFIRMED.
 var formerVersions = []any{"16", "12", "8", "4"}
 
 // lifetimes are settings in hours that a PATCH may give in minutes instead; a read
