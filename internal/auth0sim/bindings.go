@@ -132,8 +132,8 @@ func (c *call) updateBindings() answer {
 		if a.trigger() != trigger {
 			return badRequest("", "action %s does not support the trigger %s", a.id, trigger) // wording UNCONFIRMED
 		}
-		v, found := a.version(a.deployed)
-		if !found || c.now.Before(v.live) || c.versionStatus(v) != "built" {
+		// One that runs is not refused while its next version is being deployed: it has been.
+		if !slices.ContainsFunc(a.versions, func(v *version) bool { return !c.now.Before(v.live) && c.versionStatus(v) == "built" }) {
 			return badRequest("", "Trying to create a binding for an action that has not been deployed yet") // deploy-cli #385
 		}
 		name := str(x["display_name"])

@@ -18,6 +18,7 @@ func TestTakingARolloutBack(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		waves := rapid.SliceOfN(rapid.IntRange(0, 2), 1, 5).Draw(rt, "waves")
 		c := newCrowd(t, waves)
+		defer c.close()
 		for _, name := range c.names {
 			if ill := rapid.SampledFrom(ailments).Draw(rt, "ailment"); ill != "" {
 				if err := c.sims[name].SetFaults(ill); err != nil {

@@ -84,6 +84,16 @@ func newCrowd(t testing.TB, waves []int) *crowd {
 	return c
 }
 
+// close ends the tenants of one of many random cases: at the end of the test there would be
+// more of them than a process may have open.
+func (c *crowd) close() {
+	for _, sim := range c.sims {
+		if err := sim.Close(); err != nil {
+			c.t.Error(err)
+		}
+	}
+}
+
 // open opens the tenants as a new process would.
 func (c *crowd) open() []*fleet.Target {
 	c.t.Helper()

@@ -47,6 +47,7 @@ func TestRolloutsStopWhereTheyShould(t *testing.T) {
 		rollback := rapid.SampledFrom([]string{manifest.RollbackTenant, manifest.RollbackWave, manifest.RollbackAll, manifest.RollbackNothing}).Draw(rt, "rollback")
 		check := rapid.SampledFrom([]string{manifest.CheckNone, manifest.CheckVerify}).Draw(rt, "check")
 		c := newCrowd(t, waves)
+		defer c.close()
 		ill := map[string]string{}
 		for _, name := range c.names {
 			ill[name] = rapid.SampledFrom(ailments).Draw(rt, "ailment")
@@ -154,6 +155,7 @@ func TestDeathInARollout(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		waves := rapid.SliceOfN(rapid.IntRange(0, 2), 1, 6).Draw(rt, "waves")
 		c := newCrowd(t, waves)
+		defer c.close()
 		ill := map[string]string{}
 		for _, name := range c.names {
 			ill[name] = rapid.SampledFrom(ailments).Draw(rt, "ailment")
