@@ -144,6 +144,7 @@ func TestActionStates(t *testing.T) {
 	}
 	now = now.Add(11 * time.Second)
 	s.post(at+"/deploy", nil)
+	s.patch("/actions/triggers/post-login/bindings", bind) // it runs, while its next version is being deployed
 	back := s.post(at+"/versions/"+first["id"].(string)+"/deploy", obj{"update_draft": true})
 	if back["number"] != 3.0 || back["code"] != "1" {
 		t.Fatalf("the version's deploy answered %v", back)
